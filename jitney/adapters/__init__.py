@@ -1,0 +1,1 @@
+"""Who speaks with the outside: one folder per adapter type."""

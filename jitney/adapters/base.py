@@ -1,0 +1,115 @@
+"""The adapter contract: what an adapter gives to the bus and what it gets from it.
+
+An adapter speaks with one outside system. It never sleeps between attempts, makes tasks that it does not await,
+logs a reconnect or knows MQTT: it raises one of ``jitney.adapters.errors`` and the supervisor does the rest.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+from jitney.topics import Command, Event, EventData, Reply, State
+
+
+class Owner(Struct, frozen=True):
+    """A person of the household as one adapter type sees them; ``identity`` is that type's ``Identity``."""
+
+    id: str
+    name: str
+    identity: Any = None
+
+
+class Log(Protocol):
+    """The logger of an adapter; owner, adapter and event id are added to every line."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Write what only a developer wants to know."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Write what changed."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Write what a person may have to look at."""
+
+
+class Context(Protocol):
+    """What the bus offers to one adapter during one attempt."""
+
+    name: str
+    """The adapter's name in the configuration: a level of its topics and, after a '/', the source of its events."""
+    owners: Mapping[str, Owner]
+    """The configured people by owner id, without the reserved owners."""
+    default_owner: str
+    """Whom an event belongs to when nothing better is known: the configured ``owner``, else ``_house``."""
+    log: Log
+
+    def online(self) -> None:
+        """Tell that the connection works and its first snapshot is complete: the back-off starts anew."""
+
+    def degraded(self, reason: str) -> None:
+        """Tell that it works only in part, until the next ``online``."""
+
+    async def emit(self, *events: Event) -> None:
+        """Accept events in this order; returns when they are safe, which is also the back-pressure.
+
+        For a durable adapter safe means on disk. Give all that arrived together in one call: it costs one commit.
+        Raises RefusedError when an event cannot be kept; then none of the call's events was accepted.
+        """
+
+    def set_state(self, state: State) -> None:
+        """Publish the last known value of a subject, retained; only the newest value of a subject is kept."""
+
+    def keep_states(self, subjects: Iterable[tuple[str, str]]) -> None:
+        """Declare the (owner, subject) pairs that exist: every other state of this adapter is removed."""
+
+    def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
+        """Tell an owner that a person must do something; stays until resolved. ``alert`` is a short word."""
+
+    def resolve(self, owner: str, alert: str) -> None:
+        """Take an alert back; no error when there is none."""
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to one of this adapter's counters, which health and metrics show; ``what`` is a short word."""
+
+    async def load(self, key: str) -> bytes | None:
+        """Return what ``save`` kept under ``key``, over restarts."""
+
+    async def save(self, key: str, value: bytes | None) -> None:
+        """Keep a small value over restarts; None removes it."""
+
+
+class Adapter(Protocol):
+    """One configured connection to the outside."""
+
+    async def run(self, ctx: Context) -> None:
+        """Connect, call ``ctx.online()``, ``await ctx.emit(…)`` for what happens; cancelled to stop it.
+
+        Raises DisconnectedError, UnauthorisedError or MisconfiguredError. Returning means that nothing more
+        will come and it need not be run again.
+        """
+
+    async def command(self, command: Command) -> Reply:
+        """Carry out one command of its owner while ``run`` is under way, or raise RefusedError."""
+
+
+class AdapterType(Protocol):
+    """What an adapter's class declares. Calling it does nothing but keep its arguments.
+
+    ``name`` is the type in the configuration and the first word of its event types. ``Config`` are the keys of
+    ``[adapters.<name>]`` besides the common ones, ``Identity`` those of ``[owners.<id>] <type> = {…}`` (None:
+    owners have none). ``durable`` is the default of that key. ``kinds`` are the events it emits.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Struct]]
+    Identity: ClassVar[type[Struct] | None]
+    durable: ClassVar[bool]
+    kinds: ClassVar[tuple[type[EventData], ...]]
+
+    def __call__(self, name: str, config: Any) -> Adapter:  # noqa: ANN401 - the type's own Config
+        """Return the adapter ``name`` of the configuration."""
+
+
+Clock = Callable[[], float]
+"""Seconds that only go forward; injected where a test must turn the clock."""

@@ -1,0 +1,1 @@
+"""The process: configuration, supervision, delivery, web and command line."""

@@ -1,0 +1,1 @@
+"""The broker: sessions of both MQTT versions, window and ledger above them, inbound messages."""

@@ -1,0 +1,98 @@
+"""The typed configuration: what `config.toml` can say, with defaults and descriptions."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from jitney.adapters.base import AdapterType
+from jitney.adapters.secret import Secret
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Seconds = Annotated[float, Meta(gt=0)]
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[bus]`: this instance. ``state_dir`` empty: $STATE_DIRECTORY, else the XDG state folder."""
+
+    instance: str = "main"
+    state_dir: str = ""
+    log_level: Level = "info"
+    log_format: Literal["auto", "console", "json", "journal"] = "auto"
+
+
+class MqttSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[mqtt]`: the broker. ``protocol`` auto: MQTT 5, and 3.1.1 where the broker speaks nothing newer."""
+
+    url: str = "mqtt://localhost:1883"
+    username: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+    topic_root: str = "jitney"
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    keepalive: Annotated[int, Meta(ge=5, le=3600)] = 30
+    window: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class OutboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[outbox]`: what waits for the broker. The limits are per owner and adapter but ``disk_mb``, which is for all.
+
+    ``synchronous`` normal survives a crash of the daemon, full also a power cut, at one more disk sync a commit.
+    """
+
+    memory_events: Annotated[int, Meta(ge=100, le=100_000)] = 1000
+    disk_events: Annotated[int, Meta(ge=1000)] = 500_000
+    disk_mb: Annotated[int, Meta(ge=16)] = 512
+    event_kb: Annotated[int, Meta(ge=4, le=1024)] = 128
+    expiry: Annotated[int, Meta(ge=60)] = 86_400
+    synchronous: Literal["normal", "full"] = "normal"
+
+
+class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[http]`: health over HTTP. An empty ``listen`` opens no port; port 0 takes any free one."""
+
+    listen: str = "127.0.0.1:8077"
+    public_url: str = ""
+
+
+class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`retry` of an adapter: delays in seconds between attempts; ``attempts`` 0 means for ever."""
+
+    first: Seconds = 1.0
+    longest: Seconds = 60.0
+    unauthorised: Seconds = 600.0
+    attempts: Annotated[int, Meta(ge=0)] = 0
+
+
+class OwnerSettings(Struct, frozen=True, kw_only=True):
+    """`[owners.<id>]`: a person, with one ``Identity`` per adapter type that knows them."""
+
+    id: str
+    name: str = ""
+    identities: Mapping[str, Any] = field(default_factory=dict)
+
+
+class AdapterSettings(Struct, frozen=True, kw_only=True):
+    """`[adapters.<name>]`: the keys that every adapter has, and ``config``, its type's own."""
+
+    name: str
+    type: AdapterType
+    config: Any
+    owner: str = "_house"
+    enabled: bool = True
+    durable: bool = False
+    retry: RetrySettings = field(default_factory=RetrySettings)
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A whole valid configuration."""
+
+    bus: BusSettings = field(default_factory=BusSettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
+    outbox: OutboxSettings = field(default_factory=OutboxSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    owners: Mapping[str, OwnerSettings] = field(default_factory=dict)
+    adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Who the people are, for each adapter type."""

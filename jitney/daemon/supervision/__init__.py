@@ -1,0 +1,1 @@
+"""Runs the adapters: attempts, back-off, status."""
