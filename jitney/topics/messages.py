@@ -62,7 +62,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         return self.type.partition(".")[2]
 
 
-def event(  # noqa: PLR0913 - the envelope has this many attributes, and each is named at the call
+def event(
     data: EventData,
     *,
     adapter: str,

@@ -99,16 +99,16 @@ class Listener(Protocol):
     """Who is told what arrives on a session. Called from the event loop; must not block."""
 
     def acked(self, packet_id: int, reason: int) -> None:
-        """The broker answered a message: ``reason`` below REFUSED means that it has it."""
+        """Learn the broker's answer to a message: a ``reason`` below REFUSED means that it has it."""
 
     def flushed(self) -> None:
-        """All acknowledgements of one read were told: the place to send more."""
+        """Learn that all acknowledgements of one read were told: the place to send more."""
 
     def received(self, incoming: Incoming) -> None:
-        """A message arrived; with a packet id it counts as taken only after ``Session.ack``."""
+        """Take a message that arrived; with a packet id it counts as taken only after ``Session.ack``."""
 
     def lost(self, error: Exception | None) -> None:
-        """The connection is gone; nothing more will be told. Called exactly once, also after ``close``."""
+        """Learn that the connection is gone. Called exactly once, also after ``close``; nothing is told after it."""
 
 
 class Session(Protocol):
