@@ -27,7 +27,7 @@ class ProtocolUnsupportedError(JitneyError):
 class Message:
     """One message to publish with QoS 1. ``expiry`` in seconds, 0 for never; ``properties`` are MQTT 5 only."""
 
-    __slots__ = ("content_type", "correlation", "expiry", "payload", "properties", "retain", "topic")
+    __slots__ = ("_properties", "content_type", "correlation", "expiry", "payload", "retain", "topic")
 
     def __init__(
         self,
@@ -45,8 +45,13 @@ class Message:
         self.retain = retain
         self.expiry = expiry
         self.content_type = content_type
-        self.properties = properties
         self.correlation = correlation
+        self._properties = properties
+
+    @property
+    def properties(self) -> list[tuple[str, str]] | None:
+        """The user properties; asked for once, when the message is written to an MQTT 5 session."""
+        return self._properties
 
 
 class Incoming(Struct, frozen=True):

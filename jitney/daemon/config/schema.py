@@ -11,6 +11,7 @@ from jitney.adapters.secret import Secret
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0)]
 Level = Literal["debug", "info", "warning", "error"]
+Url = Annotated[str, Meta(extra={"expects": "a URL"})]
 
 
 class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,10 +26,10 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class MqttSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[mqtt]`: the broker. ``protocol`` auto: MQTT 5, and 3.1.1 where the broker speaks nothing newer."""
 
-    url: str = "mqtt://localhost:1883"
+    url: Url = "mqtt://localhost:1883"
     username: str = ""
     password: Secret = field(default_factory=lambda: Secret(""))
-    topic_root: str = "jitney"
+    topic_root: Annotated[str, Meta(max_length=200)] = "jitney"
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     ca_file: str = ""
     cert_file: str = ""
@@ -55,7 +56,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`[http]`: health over HTTP. An empty ``listen`` opens no port; port 0 takes any free one."""
 
     listen: str = "127.0.0.1:8077"
-    public_url: str = ""
+    public_url: Url = ""
 
 
 class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +66,11 @@ class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     longest: Seconds = 60.0
     unauthorised: Seconds = 600.0
     attempts: Annotated[int, Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if self.first > self.longest:
+            message = f"first: expected at most longest, which is {self.longest:g}, got {self.first:g}"
+            raise ValueError(message)
 
 
 class OwnerSettings(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,178 @@
+"""The whole daemon, built from a configuration: it owns the one TaskGroup and the order of start and stop."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from secrets import token_hex
+from types import TracebackType
+from typing import Final, Self
+
+from jitney import __version__
+from jitney.daemon.broker.connection import Connection
+from jitney.daemon.broker.inbound import Inbound
+from jitney.daemon.broker.ledger import Ledger
+from jitney.daemon.broker.retained import RetainedTree
+from jitney.daemon.broker.session import ConnectOptions, Message, Subscription
+from jitney.daemon.config.schema import Config
+from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.bus import Bus
+from jitney.daemon.delivery.commands import Commands
+from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.delivery.publisher import Publisher
+from jitney.daemon.delivery.reception import Reception
+from jitney.daemon.delivery.replies import Replies
+from jitney.daemon.delivery.turns import Turns
+from jitney.daemon.log import get
+from jitney.daemon.owners.registry import Owners
+from jitney.daemon.store.meta import client_id
+from jitney.daemon.store.store import Store
+from jitney.daemon.supervision.context import Services
+from jitney.daemon.supervision.runner import Runner, build
+from jitney.daemon.web.health import Health
+from jitney.topics import RESERVED, TopicTree
+from jitney.topics.tree import CommandTopic, InboxTopic
+
+DRAIN_SECONDS: Final = 3.0
+"""How long a stop waits for the broker to confirm what is on its way; the rest waits on disk for the next start."""
+
+DATABASE: Final = "jitney.db"
+
+_log = get("app")
+
+
+class App:
+    """One instance of the bus: ``async with App(…) as app: await app.run()``."""
+
+    def __init__(self, config: Config, *, state_dir: Path) -> None:
+        self.config = config
+        self.broker_url = config.mqtt.url
+        self._state_dir = state_dir
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def run(self) -> None:
+        """Run until cancelled; on the way out everything accepted is confirmed by the broker or on disk."""
+        async with asyncio.TaskGroup() as core:
+            for name, work in (
+                ("connection", self._connection.run()),
+                ("outbox", self._outbox.run()),
+                ("commands", self._commands.run()),
+                ("reception", self._reception.run()),
+                ("health", self._health.run()),
+            ):
+                core.create_task(work, name=name)
+            try:
+                async with asyncio.TaskGroup() as adapters:
+                    for name, runner in self._runners.items():
+                        adapters.create_task(runner.run(), name=f"adapter {name}")
+                    await asyncio.Event().wait()
+            finally:
+                await self._leave()
+
+    async def _open(self) -> None:
+        config, enter = self.config, self._stack.enter_async_context
+        store = await enter(Store(self._state_dir / DATABASE, synchronous=config.outbox.synchronous))
+        if config.mqtt.url.startswith("embedded:"):
+            from jitney.daemon.broker.embedded import EmbeddedBroker  # noqa: PLC0415 - an extra, heavy to import
+
+            self.broker_url = (await enter(EmbeddedBroker())).url
+        await self._build(store)
+        await self._outbox.load()
+        await self._ledger.load()
+        self._retained.begin()
+        if config.http.listen:
+            from jitney.daemon.web.server import serve  # noqa: PLC0415 - costs memory where no port is wanted
+
+            await enter(serve(config.http.listen, self._health))
+
+    async def _build(self, store: Store) -> None:
+        config = self.config
+        enabled = {name: adapter for name, adapter in config.adapters.items() if adapter.enabled}
+        owners = Owners(config.owners)
+        tree = TopicTree(config.mqtt.topic_root)
+        counters = Counters()
+        self._runners: dict[str, Runner] = {}
+        self._turns = turns = Turns(self._wake)
+        self._ledger = ledger = Ledger(store, marked=turns.ready)
+        self._outbox = Outbox(store, config.outbox, turns=turns, counters=counters)
+        self._publisher = Publisher(turns, self._outbox, ledger, counters=counters)
+        self._retained = RetainedTree(tree, ledger, instance=config.bus.instance, adapters=enabled, version=__version__)
+        inbound = Inbound()
+        self._connection = Connection(
+            self._options(await client_id(store, f"jitney-{config.bus.instance}-{token_hex(8)}")),
+            self._publisher,
+            self._retained,
+            inbound=inbound,
+            window=config.mqtt.window,
+            subscriptions=[Subscription(tree.filter(kind)) for kind in (CommandTopic, InboxTopic)],
+            replays=self._retained.patterns,
+            protocol=config.mqtt.protocol,
+        )
+        bus = Bus(tree, self._outbox, ledger, store=store, owners=owners.ids, settings=config.outbox, counters=counters)
+        self._commands = Commands(Replies(tree, turns, counters), store, targets=self._runners, counters=counters)
+        self._reception = Reception(
+            tree,
+            inbound,
+            bus,
+            commands=self._commands,
+            store=store,
+            adapters=enabled,
+            owners=owners.ids | RESERVED,
+            session=lambda: self._connection.session,
+            counters=counters,
+        )
+        services = Services(bus, ledger, store, counters=counters)
+        for adapter in enabled.values():
+            self._runners[adapter.name] = build(adapter, services, tree=tree, owners=owners)
+        self._health = Health(
+            connection=self._connection,
+            outbox=self._outbox,
+            ledger=ledger,
+            store=store,
+            runners=self._runners,
+            retained=self._retained,
+            publisher=self._publisher,
+            counters=counters,
+        )
+
+    def _options(self, client: str) -> ConnectOptions:
+        mqtt = self.config.mqtt
+        will = Message(self._retained.state_topic, self._retained.state("offline"), retain=True)
+        return ConnectOptions(
+            url=self.broker_url,
+            client_id=client,
+            username=mqtt.username,
+            password=mqtt.password,
+            ca_file=mqtt.ca_file,
+            cert_file=mqtt.cert_file,
+            key_file=mqtt.key_file,
+            keepalive=mqtt.keepalive,
+            will=will,
+        )
+
+    def _wake(self) -> None:
+        self._connection.wake()
+
+    async def _leave(self) -> None:
+        for runner in self._runners.values():
+            runner.board.set("offline", "the bus has stopped")
+        self._retained.say("state", self._retained.state("offline"))
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._connection.drained(empty=lambda: not self._turns)
+                await self._connection.close()
+        except TimeoutError:
+            _log.warning("the broker did not confirm everything in time: the rest is kept for the next start")
+        await self._outbox.close(self._publisher.entries(self._connection.window.unconfirmed()))

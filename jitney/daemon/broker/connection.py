@@ -1,0 +1,279 @@
+"""The connection to the broker: one session after another, and what outlives each of them."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+from jitney.daemon.broker.dial import dial
+from jitney.daemon.broker.inbound import Inbound
+from jitney.daemon.broker.refusals import Refusal, explain
+from jitney.daemon.broker.session import (
+    REFUSED,
+    BrokerRefusedError,
+    BrokerUnreachableError,
+    ConnectOptions,
+    Incoming,
+    Message,
+    ProtocolUnsupportedError,
+    Session,
+    Subscription,
+)
+from jitney.daemon.broker.window import Window
+from jitney.daemon.log import Decay, get
+
+FIRST_DELAY: Final = 0.5
+LONGEST_DELAY: Final = 30.0
+REFUSED_DELAY: Final = 60.0
+"""Seconds between attempts: at random up to a limit that doubles, and rarely when the broker refuses us."""
+
+STABLE: Final = 10.0
+"""A session that lasted so many seconds starts the delays anew."""
+
+QUIET: Final = 0.25
+"""The replay of retained messages is over when none came for so many seconds."""
+
+REPLAY_DEADLINE: Final = 15.0
+
+_log = get("broker")
+
+
+class Supply(Protocol):
+    """What is to be published, and who is told what became of it."""
+
+    def take(self, most: int) -> list[Message]:
+        """Take up to ``most`` messages; once taken they are the window's until confirmed or refused."""
+
+    def confirmed(self, message: Message) -> None:
+        """Learn that the broker has a message."""
+
+    def refused(self, message: Message, refusal: Refusal) -> None:
+        """Learn that the broker will never take a message."""
+
+
+class Reconciler(Protocol):
+    """Who compares the broker's retained messages with the ledger after every connect."""
+
+    def connected(self) -> None:
+        """Learn that a session has begun: the birth message is due."""
+
+    def reconcile(self, found: Mapping[str, bytes]) -> tuple[int, int]:
+        """Publish what is missing or wrong and clear orphans; returns the two numbers."""
+
+
+class Health(Struct):
+    """How the connection is doing. ``since`` and ``attempted`` are Unix seconds."""
+
+    state: Literal["connecting", "online", "offline"] = "connecting"
+    since: float = 0.0
+    attempted: float = 0.0
+    attempts: int = 0
+    connects: int = 0
+    protocol: str = ""
+    reason: str = ""
+
+
+class Connection:
+    """Keeps a session up; ``run`` it, call ``wake`` when the supply has something.
+
+    Nothing taken from the supply is lost with a session: what was not confirmed is sent again, in order and before
+    anything new, on the next one.
+    """
+
+    def __init__(
+        self,
+        options: ConnectOptions,
+        supply: Supply,
+        reconciler: Reconciler,
+        *,
+        inbound: Inbound,
+        window: int,
+        subscriptions: Sequence[Subscription],
+        replays: Sequence[str],
+        protocol: Literal["auto", "5", "3.1.1"] = "auto",
+    ) -> None:
+        self.health = Health()
+        self.window = Window(window)
+        self.session: Session | None = None
+        self.reconciled = asyncio.Event()
+        self._options = options
+        self._supply = supply
+        self._reconciler = reconciler
+        self._inbound = inbound
+        self._most = window
+        self._subscriptions = subscriptions
+        self._replays = replays
+        self._protocol = protocol
+        self._again: deque[tuple[int, Message]] = deque()
+        self._in_flight = 0
+        self._woken = False
+        self._lost: asyncio.Future[None] | None = None
+        self._dialled: Session | None = None
+        self._replayed: dict[str, bytes] | None = None
+        self._decay = Decay(_log)
+
+    async def run(self) -> None:
+        """Connect, and again whenever the connection is lost; cancelled to stop it."""
+        limit = FIRST_DELAY
+        while True:
+            began = time.monotonic()
+            self.health.attempts += 1
+            self.health.attempted = time.time()
+            try:
+                await self._one_session()
+            except BrokerRefusedError as error:
+                self._went(error)
+                delay = REFUSED_DELAY * random.uniform(0.5, 1.0)  # noqa: S311 - spreads attempts, guards nothing
+            except (BrokerUnreachableError, ProtocolUnsupportedError) as error:
+                self._went(error)
+                if time.monotonic() - began > STABLE:
+                    limit = FIRST_DELAY
+                delay = random.uniform(0.0, limit)  # noqa: S311
+                limit = min(limit * 2, LONGEST_DELAY)
+            await asyncio.sleep(delay)
+
+    def wake(self) -> None:
+        """Send what the supply has, once in this turn of the loop."""
+        if not self._woken and self.session is not None:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    async def close(self) -> None:
+        """Take leave of the broker, so that it does not publish the will."""
+        if self.session is not None:
+            session, self.session = self.session, None
+            await session.close()
+
+    async def drained(self, *, empty: Callable[[], bool]) -> None:
+        """Wait until nothing is on its way and ``empty`` says that nothing waits."""
+        while self.session is not None and (self._in_flight or not empty()):
+            self.wake()
+            await asyncio.sleep(0.01)
+
+    def acked(self, packet_id: int, reason: int) -> None:
+        """Take the broker's answer to one message."""
+        if reason < REFUSED:
+            message = self.window.land(packet_id)
+            self._in_flight -= message is not None
+            if message is not None:
+                self._supply.confirmed(message)
+            return
+        refusal = explain(reason)
+        if refusal.passing:
+            _log.warning("the broker is over its limits", reason=refusal.text, remedy=refusal.remedy)
+            if self.session is not None:
+                self.session.abort()
+            return
+        message = self.window.land(packet_id)
+        self._in_flight -= message is not None
+        if message is not None:
+            self._supply.refused(message, refusal)
+
+    def flushed(self) -> None:
+        """Send more after a read."""
+        self._pump()
+
+    def received(self, incoming: Incoming) -> None:
+        """Take a message: a retained one of the replay, or one for the bus."""
+        if self._replayed is not None and incoming.retain and not incoming.packet_id:
+            self._replayed[incoming.topic] = incoming.payload
+        elif self._dialled is not None:
+            self._inbound.put(incoming, self._dialled)
+
+    def lost(self, error: Exception | None) -> None:
+        """Take the end of the session."""
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_exception(error or BrokerUnreachableError("the connection to the broker was closed"))
+            self._lost.exception()
+
+    async def _one_session(self) -> None:
+        self._lost = asyncio.get_running_loop().create_future()
+        session = await dial(self._options, self, protocol=self._protocol)
+        self._dialled = session
+        try:
+            self.window.size = min(self._most, session.limits.receive_max)
+            self._again = deque(self.window.unconfirmed())
+            self._in_flight = 0
+            await self._subscribe(session)
+            self.session = session
+            self._came(session)
+            self._reconciler.connected()
+            self._pump()
+            await self._reconcile(session)
+            await self._lost
+        finally:
+            self.session = self._dialled = self._replayed = None
+            self._inbound.forget(session)
+            session.abort()
+
+    async def _subscribe(self, session: Session) -> None:
+        codes = await session.subscribe(self._subscriptions)
+        for subscription, code in zip(self._subscriptions, codes, strict=True):
+            if code >= REFUSED:
+                refusal = explain(code)
+                _log.warning("the broker refused a subscription", filter=subscription.pattern, reason=refusal.text)
+
+    async def _reconcile(self, session: Session) -> None:
+        self._replayed = found = {}
+        await session.subscribe([Subscription(pattern, qos=0, replay=True) for pattern in self._replays])
+        deadline = time.monotonic() + REPLAY_DEADLINE
+        seen = -1
+        while seen != len(found) and time.monotonic() < deadline:
+            seen = len(found)
+            await asyncio.sleep(QUIET)
+        await session.unsubscribe(self._replays)
+        self._replayed = None
+        wrong, orphans = self._reconciler.reconcile({topic: value for topic, value in found.items() if value})
+        self.reconciled.set()
+        if wrong or orphans:
+            _log.info("retained topics repaired on the broker", republished=wrong, cleared=orphans)
+
+    def _pump(self) -> None:
+        self._woken = False
+        session = self.session
+        if session is None:
+            return
+        room = self.window.size - self._in_flight
+        if room <= 0:
+            return
+        if self._again:
+            batch = [self._again.popleft() for _ in range(min(room, len(self._again)))]
+            self._in_flight += len(batch)
+            session.send(batch, duplicate=session.limits.session_present)
+            room -= len(batch)
+        if room > 0 and (messages := self._fitting(session, self._supply.take(room))):
+            self._in_flight += len(messages)
+            session.send(self.window.launch(messages))
+
+    def _fitting(self, session: Session, messages: list[Message]) -> list[Message]:
+        most = session.limits.packet_bytes
+        fitting = [message for message in messages if len(message.payload) + _OVERHEAD < most]
+        if len(fitting) != len(messages):
+            for message in messages:
+                if len(message.payload) + _OVERHEAD >= most:
+                    self._supply.refused(message, explain(_TOO_LARGE))
+            self.wake()
+        return fitting
+
+    def _came(self, session: Session) -> None:
+        self.health.connects += 1
+        self.health.state = "online"
+        self.health.protocol = session.protocol
+        self.health.reason = ""
+        self.health.since = time.time()
+        self._decay.recovered("connected to the broker", url=self._options.url, protocol=session.protocol)
+
+    def _went(self, error: Exception) -> None:
+        if self.health.state != "offline":
+            self.health.since = time.time()
+        self.health.state = "offline"
+        self.health.reason = str(error)
+        self._decay.failed("no connection to the broker", reason=str(error), url=self._options.url)
+
+
+_TOO_LARGE = 0x95
+_OVERHEAD = 2048

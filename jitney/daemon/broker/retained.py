@@ -1,0 +1,99 @@
+"""Which retained topics are this instance's, and the birth message of each session."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import msgspec
+
+from jitney.daemon.broker.ledger import GONE, Ledger
+from jitney.topics import InvalidTopicError, TopicTree, utc_now
+from jitney.topics.tree import AlertTopic, BusTopic, StateTopic, StatusTopic
+
+BUS: Final = "_bus"
+"""Whose turn the topics of the bus itself take."""
+
+
+class RetainedTree:
+    """This instance's part of the retained tree: what its adapters publish and what it says of itself.
+
+    Other instances may share the broker, so a topic is ours only by the name of one of our adapters.
+    """
+
+    def __init__(
+        self, tree: TopicTree, ledger: Ledger, *, instance: str, adapters: Collection[str], version: str
+    ) -> None:
+        self.state_topic = tree.name(BusTopic(instance, "state"))
+        self._tree = tree
+        self._ledger = ledger
+        self._instance = instance
+        self._adapters = adapters
+        self._version = version
+        self._boot = utc_now()
+
+    @property
+    def patterns(self) -> list[str]:
+        """The filters under which everything retained of this instance lies."""
+        return [
+            *(self._tree.filter(kind, adapter=name) for name in self._adapters for kind in (StateTopic, StatusTopic)),
+            self._tree.filter(AlertTopic),
+            self._tree.filter(BusTopic, instance=self._instance),
+        ]
+
+    def state(self, word: str) -> bytes:
+        """Return the payload of the bus's own state: ``online``, or ``offline`` for the will."""
+        return msgspec.json.encode({"state": word, "boot": self._boot, "version": self._version})
+
+    def say(self, name: str, payload: bytes) -> None:
+        """Publish something of the bus itself, retained."""
+        self._ledger.put(self._tree.name(BusTopic(self._instance, name)), payload, owner=BUS, adapter="")
+
+    def begin(self) -> None:
+        """Clear what earlier runs published for adapters, owners or alerts that are not there any more.
+
+        Alerts are all cleared: who still needs one raises it again.
+        """
+        for topic, line in list(self._ledger.lines.items()):
+            who = self._whose(topic)
+            if who is None or who[1] == "alert" or (who[1] == "state" and who[0] not in self._adapters):
+                self._ledger.put(topic, GONE, owner=line.owner, adapter=line.adapter)
+
+    def connected(self) -> None:
+        """Publish the birth message, because the broker may have published the will."""
+        if self.state_topic not in self._ledger.lines:
+            self.say("state", self.state("online"))
+        self._ledger.mark(self.state_topic)
+
+    def reconcile(self, found: Mapping[str, bytes]) -> tuple[int, int]:
+        """Repair the broker's retained messages after the ledger."""
+        return self._ledger.reconcile(found, ours=self._ours)
+
+    def _ours(self, topic: str) -> tuple[str, str] | None:
+        try:
+            address = self._tree.parse(topic)
+        except InvalidTopicError:
+            return None
+        match address:
+            case StateTopic(owner, adapter, _) if adapter in self._adapters:
+                return owner, adapter
+            case StatusTopic(owner, adapter) if adapter in self._adapters:
+                return owner, ""
+            case AlertTopic(owner, alert) if alert.partition(".")[0] in self._adapters:
+                return owner, ""
+            case BusTopic(instance, _) if instance == self._instance:
+                return BUS, ""
+        return None
+
+    def _whose(self, topic: str) -> tuple[str, str] | None:
+        """Return the adapter and the branch of a topic in the ledger, None when the tree has changed."""
+        try:
+            address = self._tree.parse(topic)
+        except InvalidTopicError:
+            return None
+        match address:
+            case StateTopic(_, adapter, _):
+                return adapter, "state"
+            case StatusTopic(_, adapter):
+                return adapter, "state"
+            case AlertTopic():
+                return "", "alert"
+        return "", "bus"

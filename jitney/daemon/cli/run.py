@@ -1,0 +1,46 @@
+"""`jitney run`: the daemon itself."""
+
+import argparse
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from jitney.daemon import log
+from jitney.daemon.app import App
+from jitney.daemon.config.load import load
+from jitney.daemon.config.paths import default_path, state_dir
+from jitney.daemon.config.schema import Config
+
+
+def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run the bus in the foreground",
+        description="Run the bus in the foreground until SIGTERM or Ctrl-C. This is what the systemd service starts.",
+        epilog="example: jitney run -c /etc/jitney/config.toml",
+    )
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the configuration (default: see check -h)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until a signal; returns 0. Raises ConfigError when the configuration is wrong."""
+    config = load(args.config or default_path(os.environ), environ=os.environ).config
+    log.configure(config.bus.log_format, config.bus.log_level)
+    asyncio.run(_run(config, state_dir(config.bus.state_dir, os.environ)))
+    return 0
+
+
+async def _run(config: Config, folder: Path) -> None:
+    async with App(config, state_dir=folder) as app:
+        daemon = asyncio.create_task(app.run(), name="daemon")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.cancel)
+        try:
+            await daemon
+        except asyncio.CancelledError:
+            log.get("run").info("stopped")

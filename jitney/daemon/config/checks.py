@@ -1,0 +1,73 @@
+"""What no type can say about the settings of a file: URLs, topic levels, files that must be there."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from jitney.daemon.config.problems import Problems
+from jitney.daemon.config.schema import BusSettings, HttpSettings, MqttSettings
+from jitney.daemon.config.urls import TLS, address_fault, broker_fault, scheme, web_fault
+from jitney.daemon.config.words import got
+from jitney.topics import InvalidTopicError, TopicTree
+from jitney.topics.levels import escape
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""What an instance and an adapter can be called: a level of topics that needs no escaping."""
+
+NAME_RULE: Final = "1 to 32 of a-z, 0-9, '-' and '_', starting with a letter or digit"
+
+_TLS_FILES: Final = ("ca_file", "cert_file", "key_file")
+
+
+def check_bus(settings: BusSettings, problems: Problems) -> None:
+    """Note what is wrong with `[bus]`."""
+    if NAME.fullmatch(settings.instance) is None:
+        problems.add(("bus", "instance"), f"expected {NAME_RULE}, got {got(settings.instance)}")
+    if settings.state_dir and ("\0" in settings.state_dir or not Path(settings.state_dir).is_absolute()):
+        problems.add(("bus", "state_dir"), f"expected an absolute path, got {got(settings.state_dir)}")
+
+
+def check_http(settings: HttpSettings, problems: Problems) -> None:
+    """Note what is wrong with `[http]`."""
+    if settings.listen and (fault := address_fault(settings.listen)):
+        problems.add(("http", "listen"), fault)
+    if settings.public_url and (fault := web_fault(settings.public_url)):
+        problems.add(("http", "public_url"), fault)
+
+
+def check_mqtt(settings: MqttSettings, problems: Problems, *, folder: Path) -> MqttSettings:
+    """Note what is wrong with `[mqtt]` and return it with its files where they are, seen from ``folder``."""
+    if fault := broker_fault(settings.url):
+        problems.add(("mqtt", "url"), fault)
+    if fault := _root_fault(settings.topic_root):
+        problems.add(("mqtt", "topic_root"), fault)
+    if bool(settings.cert_file) != bool(settings.key_file):
+        given, missing = ("cert_file", "key_file") if settings.cert_file else ("key_file", "cert_file")
+        problems.add(("mqtt", given), f"needs {missing} beside it")
+    files: dict[str, Any] = {name: str(folder / path) for name in _TLS_FILES if (path := getattr(settings, name))}
+    for name, path in files.items():
+        if scheme(settings.url) not in TLS:
+            problems.add(("mqtt", name), f"is only for {'://, '.join(TLS)}://, and url is {got(settings.url)}")
+        if fault := _file_fault(Path(path)):
+            problems.add(("mqtt", name), fault)
+    return replace(settings, **files)
+
+
+def _root_fault(root: str) -> str:
+    try:
+        TopicTree(root)
+    except InvalidTopicError as error:
+        return str(error)
+    if root.startswith("$") or any(escape(level) != level for level in root.split("/")):
+        return f"expected levels without '%' and control characters, not starting with '$', got {got(root)}"
+    return ""
+
+
+def _file_fault(path: Path) -> str:
+    try:
+        with path.open("rb"):
+            return ""
+    except (OSError, ValueError) as error:
+        return f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not a path'}"

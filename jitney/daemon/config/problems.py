@@ -1,0 +1,89 @@
+"""What is wrong with a configuration: all of it at once, each with its file, line and key."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from jitney.daemon.config.positions import Key
+from jitney.topics import JitneyError
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Problem(Struct, frozen=True):
+    """One thing that is wrong; ``line`` 0 and ``key`` empty where it is about the whole file."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class ConfigError(JitneyError):
+    """The configuration cannot be used; its text is one line for each of its ``problems``."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Problems:
+    """Collects what is wrong with one file; ``lines`` says where its keys stand."""
+
+    def __init__(self, file: str, lines: Mapping[Key, int] | None = None) -> None:
+        self._file = file
+        self._lines = lines or {}
+        self._errors: list[Problem] = []
+        self._warnings: list[Problem] = []
+
+    def add(self, key: Key, message: str) -> None:
+        """Note an error at ``key``, or at the nearest table around it when the file does not have that key."""
+        self._errors.append(self._problem(key, message))
+
+    def warn(self, key: Key, message: str) -> None:
+        """Note what a person should know, but what does not keep the configuration from being used."""
+        self._warnings.append(self._problem(key, message))
+
+    def line(self, key: Key) -> int:
+        """Return the line of ``key`` or of the nearest table around it, 0 when none of them is in the file."""
+        return next((self._lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in self._lines), 0)
+
+    def raise_any(self) -> None:
+        """Raise ConfigError when there is an error, all of them in the order of the file."""
+        if self._errors:
+            raise ConfigError(sorted(self._errors, key=_place))
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The warnings, in the order of the file."""
+        return tuple(sorted(self._warnings, key=_place))
+
+    def _problem(self, key: Key, message: str) -> Problem:
+        return Problem(self._file, self.line(key), dotted(key), one_line(message))
+
+
+def dotted(key: Key) -> str:
+    """Return ``key`` as a person writes it: ``adapters.home.include.domains[2]``."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if _BARE.fullmatch(part) else one_line(json.dumps(part, ensure_ascii=False)))
+    return text
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` with what a terminal or a log would not print on one line escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _place(problem: Problem) -> tuple[int, str]:
+    return problem.line, problem.key

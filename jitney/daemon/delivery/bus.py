@@ -1,0 +1,143 @@
+"""The bus: where an event is accepted, and where a state gets its topic."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from jitney.adapters.errors import RefusedError
+from jitney.daemon.broker.ledger import GONE, Ledger
+from jitney.daemon.config.schema import OutboxSettings
+from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.lanes import Entry, Lane
+from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.log import Tally, get
+from jitney.daemon.store import outbox as rows
+from jitney.daemon.store.store import Store, StoreError
+from jitney.topics import MAX_HOPS, RESERVED, UNCLAIMED, Event, State, TopicTree, cloudevents
+from jitney.topics.tree import EventTopic, StateTopic
+
+SEEN_IN_MEMORY: Final = 512
+"""Event ids remembered of a lane that is not durable: enough for a snapshot that overlaps the live events."""
+
+_TOPICS_CACHED: Final = 10_000
+
+_log = get("bus")
+
+
+class Bus:
+    """Accepts events: owner known? seen before? then into the lane of its owner and adapter."""
+
+    def __init__(
+        self,
+        tree: TopicTree,
+        outbox: Outbox,
+        ledger: Ledger,
+        *,
+        store: Store,
+        owners: frozenset[str],
+        settings: OutboxSettings,
+        counters: Counters,
+    ) -> None:
+        self._tree = tree
+        self._outbox = outbox
+        self._ledger = ledger
+        self._store = store
+        self._owners = owners | RESERVED
+        self._most_bytes = settings.event_kb * 1000
+        self._counters = counters
+        self._topics: dict[tuple[str, str, str], str] = {}
+        self._tally = Tally(_log)
+
+    async def emit(self, events: Sequence[Event], *, durable: bool) -> None:
+        """Accept events in order; returns when they are safe: durable ones on disk.
+
+        Raises RefusedError when they cannot be kept; then none of them was accepted.
+        """
+        if durable:
+            await self._emit_durable(events)
+            return
+        entries = []
+        for event in events:
+            entry = self._accept(event)
+            if entry is not None:
+                self._outbox.reserve(entry.lane)
+                entries.append(entry)
+        if self._outbox.put(entries):
+            try:
+                await self._store.committed()
+            except StoreError as error:
+                raise RefusedError("not_kept", str(error)) from error
+
+    def set_state(self, state: State, *, adapter: str, durable: bool) -> None:
+        """Put the value of a subject into the ledger of retained topics."""
+        owner = state.owner if state.owner in self._owners else UNCLAIMED
+        payload = GONE if state.data is None else bytes(state.data)
+        if len(payload) > self._most_bytes:
+            self._drop(owner, adapter, "too_large", subject=state.subject)
+            return
+        topic = self.state_topic(owner, adapter, state.subject)
+        self._ledger.put(topic, payload, owner=owner, adapter=adapter, durable=durable)
+
+    def state_topic(self, owner: str, adapter: str, subject: str) -> str:
+        """Return the retained topic of a subject."""
+        return self._tree.name(StateTopic(owner, adapter, subject))
+
+    async def _emit_durable(self, events: Sequence[Event]) -> None:
+        for lane in {self._lane(event) for event in events}:
+            lane.durable = True
+            if self._outbox.full(lane, len(events)):
+                self._counters.add("refused", len(events), owner=lane.owner, adapter=lane.adapter, reason="outbox_full")
+                message = f"the outbox of {lane.owner}/{lane.adapter} is full: is the broker running?"
+                raise RefusedError("outbox_full", message)
+        accepted = [(entry, event.id) for event in events if (entry := self._accept(event)) is not None]
+        if accepted:
+            self._outbox.put_durable(
+                [entry for entry, _ in accepted], [(entry.lane, event_id) for entry, event_id in accepted]
+            )
+        try:
+            await self._store.committed()
+        except StoreError as error:
+            for entry, event_id in accepted:
+                entry.lane.seen.pop(event_id, None)
+            raise RefusedError("not_kept", str(error)) from error
+
+    def _accept(self, event: Event) -> Entry | None:
+        lane = self._lane(event)
+        if event.id in lane.seen:
+            self._counters.add("duplicates", owner=lane.owner, adapter=lane.adapter)
+            return None
+        if event.hops > MAX_HOPS:
+            self._drop(lane.owner, lane.adapter, "loop", event_id=event.id, type=event.type)
+            return None
+        seq = lane.seq + 1
+        payload = cloudevents.encode(replace(event, seq=seq, owner=lane.owner))
+        if len(payload) > self._most_bytes:
+            self._drop(lane.owner, lane.adapter, "too_large", event_id=event.id, type=event.type)
+            return None
+        lane.seq = lane.seen[event.id] = seq
+        if len(lane.seen) > (rows.SEEN_ON_DISK if lane.durable else SEEN_IN_MEMORY):
+            del lane.seen[next(iter(lane.seen))]
+        return Entry(lane, self._topic(lane, event.type), payload)
+
+    def _lane(self, event: Event) -> Lane:
+        adapter = event.adapter
+        lane = self._outbox.lanes.get((event.owner, adapter))
+        if lane is None:
+            owner = event.owner if event.owner in self._owners else UNCLAIMED
+            lane = self._outbox.lane(owner, adapter)
+        return lane
+
+    def _topic(self, lane: Lane, event_type: str) -> str:
+        key = (lane.owner, lane.adapter, event_type)
+        topic = self._topics.get(key)
+        if topic is None:
+            if len(self._topics) >= _TOPICS_CACHED:
+                self._topics.clear()
+            kind = event_type.partition(".")[2]
+            topic = self._topics[key] = self._tree.name(EventTopic(lane.owner, lane.adapter, kind))
+        return topic
+
+    def _drop(self, owner: str, adapter: str, reason: str, **fields: str) -> None:
+        self._counters.add("dropped", owner=owner, adapter=adapter, reason=reason)
+        self._tally.add("dropped an event", key=f"{owner}/{adapter}/{reason}", reason=reason, **fields)

@@ -1,0 +1,159 @@
+"""Commands: taken from the broker, kept until answered, carried out by their adapter."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from jitney.adapters.errors import RefusedError
+from jitney.daemon.broker.session import Incoming
+from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.replies import Replies
+from jitney.daemon.log import Tally, bound, get
+from jitney.daemon.store.store import Store
+from jitney.topics import Command, InvalidPayloadError, Reply, new_id, requests
+from jitney.topics.tree import CommandTopic
+
+MOST_AT_ONCE: Final = 16
+"""Commands of one owner that are carried out at the same time; more are refused as busy."""
+
+TIME_TO_LIVE: Final = 60.0
+"""Seconds after which a command that was not begun is not carried out any more, unless its message says less."""
+
+MOST_BYTES: Final = 64_000
+
+_KEEP = "INSERT OR REPLACE INTO command (id, body) VALUES (?, ?)"
+_FORGET = "DELETE FROM command WHERE id = ?"
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Command).decode
+_log = get("commands")
+
+
+class Target(Protocol):
+    """An adapter as commands see it."""
+
+    def accepts(self, owner: str) -> bool:
+        """Tell whether an owner may command it."""
+
+    async def command(self, command: Command) -> Reply:
+        """Carry out a command; raises RefusedError."""
+
+
+class Commands:
+    """Carries out commands at least once: they are on disk from their acknowledgement to their answer."""
+
+    def __init__(self, replies: Replies, store: Store, *, targets: Mapping[str, Target], counters: Counters) -> None:
+        self._replies = replies
+        self._store = store
+        self._targets = targets
+        self._counters = counters
+        self._running: Counter[str] = Counter()
+        self._group: asyncio.TaskGroup | None = None
+        self._tally = Tally(_log)
+
+    async def run(self) -> None:
+        """Carry out commands, first those that an earlier run has left; cancelled to stop it."""
+        left = await self._store.read(lambda db: db.execute("SELECT body FROM command ORDER BY id").fetchall())
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for (body,) in left:
+                self.begin(_decode(body))
+            await asyncio.Event().wait()
+
+    def keep(self, incoming: Incoming, address: CommandTopic) -> Command | None:
+        """Write a command to disk, or answer at once that it is refused; ``begin`` it once it is committed."""
+        command = Command(
+            id=new_id(),
+            owner=address.owner,
+            adapter=address.adapter,
+            name=address.command,
+            response_topic=incoming.response_topic,
+            correlation=incoming.correlation,
+            deadline=time.time() + (incoming.expiry or TIME_TO_LIVE),
+        )
+        try:
+            command = self._checked(command, incoming)
+        except RefusedError as error:
+            self._answer(command, Reply.failed(error.code, str(error)))
+            return None
+        self._store.write(_KEEP, [(command.id, _encode(command))])
+        return command
+
+    def begin(self, command: Command) -> None:
+        """Start carrying out a command that is on disk."""
+        if self._group is None:
+            return
+        if self._running[command.owner] >= MOST_AT_ONCE:
+            self._finish(command, Reply.failed("busy", f"{MOST_AT_ONCE} commands of {command.owner} are under way"))
+            return
+        self._running[command.owner] += 1
+        self._group.create_task(self._carry_out(command), name=f"command {command.owner} {command.id}")
+
+    def _checked(self, command: Command, incoming: Incoming) -> Command:
+        if incoming.retain:
+            raise RefusedError("retained", "a command must not be retained: it would be carried out again and again")
+        if len(incoming.payload) > MOST_BYTES:
+            raise RefusedError("too_large", f"a command has at most {MOST_BYTES} bytes")
+        try:
+            request = requests.decode(incoming.payload)
+        except InvalidPayloadError as error:
+            raise RefusedError("invalid", str(error)) from error
+        command = msgspec.structs.replace(
+            command,
+            data=request.data,
+            client=request.client or command.client,
+            transaction=request.transaction or command.transaction,
+        )
+        if request.owner not in ("", command.owner):
+            raise RefusedError(
+                "foreign_owner", f"the payload says owner {request.owner!r}, the topic {command.owner!r}"
+            )
+        if not self._replies.allows(command):
+            raise RefusedError(
+                "foreign_response_topic", "the response topic must be inside the same owner's reply tree"
+            )
+        target = self._targets.get(command.adapter)
+        if target is None or not target.accepts(command.owner):
+            raise RefusedError("unknown_adapter", f"{command.owner} has no adapter {command.adapter!r}")
+        return command
+
+    async def _carry_out(self, command: Command) -> None:
+        with bound(owner=command.owner, adapter=command.adapter, event_id=command.id):
+            try:
+                reply = await self._reply(command)
+            finally:
+                self._running[command.owner] -= 1
+            self._finish(command, reply)
+
+    async def _reply(self, command: Command) -> Reply:
+        target = self._targets.get(command.adapter)
+        if target is None:
+            return Reply.failed("unknown_adapter", f"{command.owner} has no adapter {command.adapter!r}")
+        if time.time() > command.deadline:
+            return Reply.failed("expired", "it waited longer than its time to live")
+        try:
+            return await target.command(command)
+        except RefusedError as error:
+            return Reply.failed(error.code, str(error))
+
+    def _finish(self, command: Command, reply: Reply) -> None:
+        self._answer(command, reply)
+        self._store.write(_FORGET, [(command.id,)])
+
+    def _answer(self, command: Command, reply: Reply) -> None:
+        code = reply.error.code if reply.error else "ok"
+        self._counters.add("commands", owner=command.owner, adapter=command.adapter, reason=code)
+        if reply.error:
+            self._tally.add(
+                "a command was not carried out",
+                key=f"{command.owner}/{command.adapter}/{code}",
+                owner=command.owner,
+                adapter=command.adapter,
+                command=command.name,
+                code=code,
+                reason=reply.error.message,
+            )
+        self._replies.send(command, reply)

@@ -1,0 +1,85 @@
+"""A lane: the waiting line of one owner and adapter, in order, partly in memory and partly on disk."""
+
+from collections import deque
+from typing import Final
+
+from jitney.daemon.broker.session import Message
+from jitney.topics import cloudevents
+
+
+BEFORE_ALL: Final = -(1 << 62)
+"""A row number smaller than any that is given."""
+
+
+class Entry(Message):
+    """An accepted event in its lane; ``row`` is its place on disk, 0 when it is only in memory.
+
+    Its user properties are read back from the payload when it is sent: what waits is kept once and small.
+    """
+
+    __slots__ = ("lane", "row")
+
+    def __init__(self, lane: "Lane", topic: str, payload: bytes, *, row: int = 0) -> None:
+        self.lane = lane
+        self.row = row
+        self.topic = topic
+        self.payload = payload
+        self.retain = False
+        self.expiry = lane.expiry
+        self.content_type = cloudevents.CONTENT_TYPE
+        self.correlation = b""
+
+    @property
+    def properties(self) -> list[tuple[str, str]] | None:
+        """The CloudEvents attributes."""
+        return cloudevents.properties(cloudevents.decode(self.payload))
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return len(self.payload) + 400
+
+
+class Lane:
+    """What waits for the broker of one owner and adapter.
+
+    Ahead is what is in memory, in ``head``; behind it are ``on_disk`` rows after ``last_row``. As long as rows wait
+    on disk, nothing new goes to the head, so that the order holds.
+    """
+
+    __slots__ = (
+        "adapter",
+        "durable",
+        "expiry",
+        "head",
+        "id",
+        "last_row",
+        "loading",
+        "on_disk",
+        "owner",
+        "queued",
+        "reserved",
+        "seen",
+        "seq",
+    )
+
+    def __init__(self, number: int, *, owner: str, adapter: str, seq: int = 0, expiry: int = 0) -> None:
+        self.id = number
+        self.owner = owner
+        self.adapter = adapter
+        self.seq = self.reserved = seq
+        self.expiry = expiry
+        self.durable = False
+        self.head: deque[Entry] = deque()
+        self.on_disk = 0
+        self.last_row = BEFORE_ALL
+        self.loading = False
+        self.queued = False
+        self.seen: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.head) + self.on_disk
+
+    def pop(self) -> Entry | None:
+        """Take the next entry that is in memory."""
+        return self.head.popleft() if self.head else None

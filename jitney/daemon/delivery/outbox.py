@@ -1,0 +1,275 @@
+"""The outbox: accepted events wait here, in order, until the broker has confirmed them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from jitney.daemon.config.schema import OutboxSettings
+from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.lanes import Entry, Lane
+from jitney.daemon.delivery.turns import Turns
+from jitney.daemon.store import outbox as rows
+from jitney.daemon.store.store import RETRY_SECONDS, Store, StoreError
+
+MEMORY_BYTES: Final = 16 << 20
+"""What waits in memory of all lanes together; beyond it a lane keeps only ``SHARE`` entries there."""
+
+SHARE: Final = 16
+CHUNK: Final = 200
+"""Rows read back from disk at once, and rows dropped at once when a lane has reached its limit on disk."""
+
+FORGET_EVERY: Final = 1000
+"""So many events of a durable lane later, the oldest seen event ids are deleted."""
+
+LOW: Final = 50
+"""A head shorter than this is filled up from disk."""
+
+
+class Outbox:
+    """All lanes. Durable events go through the disk, the others only when memory does not suffice."""
+
+    def __init__(self, store: Store, settings: OutboxSettings, *, turns: Turns, counters: Counters) -> None:
+        self.lanes: dict[tuple[str, str], Lane] = {}
+        self.disk_rows = 0
+        self.disk_bytes = 0
+        self._store = store
+        self._settings = settings
+        self._turns = turns
+        self._counters = counters
+        self._memory = 0
+        self._row = 0
+        self._by_id: dict[int, Lane] = {}
+        self._done: list[tuple[int]] = []
+        self._flush: asyncio.TimerHandle | None = None
+        self._hungry: deque[Lane] = deque()
+        self._refill = asyncio.Event()
+
+    async def load(self) -> None:
+        """Find what an earlier run has left."""
+        found = await self._store.read(rows.load)
+        for number, owner, adapter, seq in found.lanes:
+            self._add(Lane(number, owner=owner, adapter=adapter, seq=seq, expiry=self._settings.expiry))
+        for lane_id, event_id, order in found.seen:
+            self._by_id[lane_id].seen[event_id] = order
+        self._row = found.last_row
+        for lane_id, count, size in found.waiting:
+            lane = self._by_id[lane_id]
+            lane.on_disk = count
+            self.disk_rows += count
+            self.disk_bytes += size
+            self._fill(lane)
+
+    def lane(self, owner: str, adapter: str) -> Lane:
+        """Return the lane of an owner and adapter; it is made at the first event."""
+        lane = self.lanes.get((owner, adapter))
+        if lane is None:
+            number = max(self._by_id, default=0) + 1
+            lane = Lane(number, owner=owner, adapter=adapter, expiry=self._settings.expiry)
+            self._add(lane)
+            self._store.write(rows.ADD_LANE, [(number, owner, adapter, 0)])
+        return lane
+
+    def full(self, lane: Lane, number: int) -> bool:
+        """Tell whether a durable lane has no room on disk for ``number`` more events.
+
+        When the disk is used up by all together, it is the lanes with more than their share that are full.
+        """
+        return lane.on_disk + number > self._settings.disk_events or (
+            self._overdrawn and lane.on_disk * len(self.lanes) >= self.disk_rows
+        )
+
+    def put(self, entries: Iterable[Entry]) -> bool:
+        """Take accepted entries of lanes that are not durable; tells whether some of them went to disk."""
+        spilled = []
+        for entry in entries:
+            lane = entry.lane
+            if lane.on_disk == 0 and self._has_room(lane):
+                self._to_head(entry)
+            else:
+                lane.on_disk += 1
+                spilled.append(entry)
+        if spilled:
+            self._insert(spilled, spilling=True)
+        return bool(spilled)
+
+    def put_durable(self, entries: list[Entry], seen: list[tuple[Lane, str]]) -> None:
+        """Write accepted entries and the event ids seen of them; they are sent once they are on disk."""
+        self._insert(entries, spilling=False)
+        self._store.write(rows.SEEN, [(lane.id, event_id, lane.seen[event_id]) for lane, event_id in seen])
+        lanes = {entry.lane.id: entry.lane for entry in entries}.values()
+        self._store.write(rows.SEQ, [(lane.seq, lane.id) for lane in lanes])
+        for lane in lanes:
+            if lane.seq >= lane.reserved:
+                lane.reserved = lane.seq + FORGET_EVERY
+                self._store.write(rows.FORGET, [(lane.id, lane.seq - rows.SEEN_ON_DISK)])
+
+    def confirmed(self, entry: Entry) -> None:
+        """Forget an entry that the broker has."""
+        self._memory -= entry.size
+        lane = entry.lane
+        if lane.on_disk and len(lane.head) < LOW:
+            self._fill(lane)
+        if entry.row:
+            self.disk_rows -= 1
+            self.disk_bytes -= len(entry.payload)
+            self._done.append((entry.row,))
+            if self._flush is None:
+                self._flush = asyncio.get_running_loop().call_later(1.0, self._delete)
+            elif len(self._done) >= CHUNK:
+                self._delete()
+
+    def refused(self, entry: Entry, reason: str, *, time: str) -> None:
+        """Put an entry that the broker will never take among the dead letters."""
+        lane = entry.lane
+        self._counters.add("dead", owner=lane.owner, adapter=lane.adapter, reason=reason)
+        self._store.write(rows.DEAD, [(lane.owner, lane.adapter, entry.topic, entry.payload, reason, time)])
+        self.confirmed(entry)
+
+    def reserve(self, lane: Lane) -> None:
+        """Keep the sequence of a lane in memory ahead of what is on disk, so that it never goes back."""
+        if lane.seq >= lane.reserved:
+            lane.reserved = lane.seq + 1000
+            self._store.write(rows.SEQ, [(lane.reserved, lane.id)])
+
+    async def run(self) -> None:
+        """Fill heads from disk whenever a lane runs low."""
+        while True:
+            await self._refill.wait()
+            self._refill.clear()
+            while self._hungry:
+                lane = self._hungry.popleft()
+                await self._read_back(lane)
+
+    def waiting(self) -> tuple[int, int]:
+        """Return how many events wait in memory and on disk only."""
+        lanes = self.lanes.values()
+        return sum(len(lane.head) for lane in lanes), sum(lane.on_disk for lane in lanes)
+
+    async def close(self, flying: Iterable[Entry]) -> None:
+        """Put on disk what is only in memory: of each lane first what was on its way, then the head."""
+        self._delete()
+        waiting: dict[Lane, list[Entry]] = {lane: [] for lane in self.lanes.values()}
+        for entry in flying:
+            waiting[entry.lane].append(entry)
+        first: list[tuple[int, int, str, bytes]] = []
+        for lane, entries in waiting.items():
+            entries += lane.head
+            lane.head.clear()
+            if not all(entry.row for entry in entries):
+                first += [(entry.row, lane.id, entry.topic, entry.payload) for entry in entries]
+        self._store.write(rows.SEQ, [(lane.seq, lane.id) for lane in waiting])
+        await self._store.committed(quiet=True)
+        await self._store.read(lambda db: rows.put_first(db, first))
+
+    @property
+    def _overdrawn(self) -> bool:
+        return self.disk_bytes > self._settings.disk_mb * 1_000_000
+
+    def _add(self, lane: Lane) -> None:
+        self.lanes[lane.owner, lane.adapter] = self._by_id[lane.id] = lane
+
+    def _has_room(self, lane: Lane) -> bool:
+        waiting = len(lane.head)
+        return waiting < self._settings.memory_events and (self._memory < MEMORY_BYTES or waiting < SHARE)
+
+    def _to_head(self, entry: Entry) -> None:
+        lane = entry.lane
+        lane.head.append(entry)
+        if entry.row:
+            lane.last_row = entry.row
+        self._memory += entry.size
+        self._turns.ready(lane.owner, lane)
+
+    def _insert(self, entries: list[Entry], *, spilling: bool) -> None:
+        for entry in entries:
+            self._row += 1
+            entry.row = self._row
+            self.disk_bytes += len(entry.payload)
+        self.disk_rows += len(entries)
+        if self._done:
+            self._delete()
+        settle = self._spilled if spilling else self._written
+        self._store.write(
+            rows.PUT,
+            [(entry.row, entry.lane.id, entry.topic, entry.payload) for entry in entries],
+            lambda ok: settle(entries, ok=ok),
+        )
+
+    def _written(self, entries: list[Entry], *, ok: bool) -> None:
+        if not ok:
+            self._unwritten(entries)
+            return
+        for entry in entries:
+            lane = entry.lane
+            if lane.on_disk == 0 and self._has_room(lane):
+                self._to_head(entry)
+            else:
+                lane.on_disk += 1
+                self._fill(lane)
+
+    def _spilled(self, entries: list[Entry], *, ok: bool) -> None:
+        if not ok:
+            self._unwritten(entries)
+        for lane in {entry.lane.id: entry.lane for entry in entries}.values():
+            if not ok:
+                gone = sum(entry.lane is lane for entry in entries)
+                lane.on_disk -= gone
+                self._counters.add("dropped", gone, owner=lane.owner, adapter=lane.adapter, reason="disk_failed")
+            elif lane.on_disk > self._settings.disk_events:
+                self._drop_oldest(lane)
+            elif self._overdrawn:
+                passing = [other for other in self.lanes.values() if not other.durable]
+                self._drop_oldest(max(passing, key=lambda other: other.on_disk))
+            self._fill(lane)
+
+    def _unwritten(self, entries: list[Entry]) -> None:
+        self.disk_rows -= len(entries)
+        self.disk_bytes -= sum(len(entry.payload) for entry in entries)
+
+    def _drop_oldest(self, lane: Lane) -> None:
+        """Make room in a lane that is not durable, by its oldest rows that are not in memory."""
+        gone = min(CHUNK, lane.on_disk)
+        if lane.loading or not gone:
+            return
+        lane.loading = True
+        size = self.disk_bytes // max(1, self.disk_rows) * gone
+
+        def dropped(ok: bool) -> None:  # noqa: FBT001 - the store's callback
+            lane.loading = False
+            if ok:
+                lane.on_disk -= gone
+                self.disk_rows -= gone
+                self.disk_bytes -= size
+                self._counters.add("dropped", gone, owner=lane.owner, adapter=lane.adapter, reason="outbox_full")
+            self._fill(lane)
+
+        self._store.write(rows.DROP_OLDEST, [(lane.id, lane.last_row, gone)], dropped)
+
+    def _fill(self, lane: Lane) -> None:
+        if lane.on_disk and not lane.loading and len(lane.head) < LOW:
+            lane.loading = True
+            self._hungry.append(lane)
+            self._refill.set()
+
+    async def _read_back(self, lane: Lane) -> None:
+        after = lane.last_row
+        try:
+            found = await self._store.read(lambda db: rows.after(db, lane.id, after, CHUNK))
+        except StoreError:
+            await asyncio.sleep(RETRY_SECONDS)
+            found = []
+        lane.on_disk -= len(found)
+        for row, topic, payload in found:
+            self._to_head(Entry(lane, topic, payload, row=row))
+        lane.loading = False
+        if self._store.failure:
+            self._fill(lane)
+
+    def _delete(self) -> None:
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        if self._done:
+            done, self._done = self._done, []
+            self._store.write(rows.DELETE, done)

@@ -1,0 +1,49 @@
+"""The publisher: what the broker connection takes from, and the accounts of what became of it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from jitney.daemon.broker.ledger import Ledger, Retained
+from jitney.daemon.broker.refusals import Refusal
+from jitney.daemon.broker.session import Message
+from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.lanes import Entry
+from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.delivery.turns import Turns
+from jitney.daemon.log import Tally, get
+from jitney.topics import utc_now
+
+_log: Final = get("publisher")
+
+
+class Publisher:
+    """Gives the connection messages in fair turns and settles them with the outbox and the ledger."""
+
+    def __init__(self, turns: Turns, outbox: Outbox, ledger: Ledger, *, counters: Counters) -> None:
+        self.published = 0
+        self.take = turns.take
+        self._outbox = outbox
+        self._ledger = ledger
+        self._counters = counters
+        self._tally = Tally(_log)
+
+    def confirmed(self, message: Message) -> None:
+        """Account for a message that the broker has."""
+        self.published += 1
+        if isinstance(message, Entry):
+            self._outbox.confirmed(message)
+        elif isinstance(message, Retained):
+            self._ledger.published(message.topic, message.payload)
+
+    def refused(self, message: Message, refusal: Refusal) -> None:
+        """Account for a message that the broker will never take: an event becomes a dead letter."""
+        self._tally.add("the broker refused a message", key=refusal.text, topic=message.topic, remedy=refusal.remedy)
+        if isinstance(message, Entry):
+            self._outbox.refused(message, refusal.text, time=utc_now())
+        else:
+            self._counters.add("dropped", reason=refusal.text)
+
+    @staticmethod
+    def entries(flying: Iterable[tuple[int, Message]]) -> list[Entry]:
+        """Return the events among messages that were on their way."""
+        return [message for _, message in flying if isinstance(message, Entry)]

@@ -1,0 +1,97 @@
+"""Reception: what the broker delivers to us becomes a command or an event, and is acknowledged once it is safe."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Final
+
+from jitney.adapters.errors import RefusedError
+from jitney.daemon.broker.inbound import Inbound, Taken
+from jitney.daemon.broker.session import Session
+from jitney.daemon.counters import Counters
+from jitney.daemon.delivery import inbox
+from jitney.daemon.delivery.bus import Bus
+from jitney.daemon.delivery.commands import Commands
+from jitney.daemon.log import Tally, get
+from jitney.daemon.store.store import Store, StoreError
+from jitney.topics import Command, Event, InvalidPayloadError, InvalidTopicError, TopicTree
+from jitney.topics.tree import CommandTopic, InboxTopic
+
+_log: Final = get("reception")
+
+
+class Reception:
+    """Handles received messages in batches: one commit, then all their acknowledgements, in order."""
+
+    def __init__(
+        self,
+        tree: TopicTree,
+        inbound: Inbound,
+        bus: Bus,
+        *,
+        commands: Commands,
+        store: Store,
+        adapters: Collection[str],
+        owners: Collection[str],
+        session: Callable[[], Session | None],
+        counters: Counters,
+    ) -> None:
+        self._tree = tree
+        self._inbound = inbound
+        self._bus = bus
+        self._commands = commands
+        self._store = store
+        self._adapters = adapters
+        self._owners = owners
+        self._session = session
+        self._counters = counters
+        self._tally = Tally(_log)
+
+    async def run(self) -> None:
+        """Handle messages for ever; cancelled to stop it."""
+        while True:
+            taken = await self._inbound.take()
+            try:
+                begun = await self._keep(taken)
+            except StoreError as error:
+                self._tally.add("what the broker sent cannot be kept", key="store", reason=str(error))
+                session = self._session()
+                if session is not None:
+                    session.abort()
+                continue
+            self._inbound.done(taken, self._session())
+            for command in begun:
+                self._commands.begin(command)
+
+    async def _keep(self, taken: list[Taken]) -> list[Command]:
+        """Write all that was received; returns the commands to begin. Raises StoreError when nothing is safe."""
+        commands = []
+        events: dict[str, list[Event]] = {}
+        for item in taken:
+            try:
+                address = self._tree.parse(item.incoming.topic)
+                owner = getattr(address, "owner", "")
+                if owner not in self._owners:
+                    self._refuse(item, "unknown_owner", f"{owner!r} is not a configured owner")
+                elif isinstance(address, CommandTopic):
+                    command = self._commands.keep(item.incoming, address)
+                    if command is not None:
+                        commands.append(command)
+                elif isinstance(address, InboxTopic):
+                    event = inbox.event_of(item.incoming, address, adapters=self._adapters)
+                    events.setdefault(owner, []).append(event)
+            except (InvalidTopicError, InvalidPayloadError) as error:
+                self._refuse(item, "invalid", str(error))
+        results = await asyncio.gather(
+            *(self._bus.emit(accepted, durable=True) for accepted in events.values()), return_exceptions=True
+        )
+        for (owner, accepted), error in zip(events.items(), results, strict=True):
+            if isinstance(error, RefusedError) and error.code == "outbox_full":
+                self._counters.add("dropped", len(accepted), owner=owner, adapter="inbox", reason=error.code)
+            elif error is not None:
+                raise StoreError(str(error)) from error
+        await self._store.committed()
+        return commands
+
+    def _refuse(self, item: Taken, reason: str, text: str) -> None:
+        self._counters.add("dropped", adapter="inbound", reason=reason)
+        self._tally.add("refused a message", key=reason, topic=item.incoming.topic[:200], reason=text)

@@ -1,0 +1,20 @@
+"""Small facts about this instance that outlive a run."""
+
+from typing import Final
+
+from jitney.daemon.store.store import Store
+
+CLIENT_ID: Final = "client_id"
+
+
+async def client_id(store: Store, fresh: str) -> str:
+    """Return the MQTT client id of this instance: ``fresh`` at the first start, then always the same.
+
+    It is secret and random, because whoever knows it can push the daemon off the broker.
+    """
+    row = await store.read(lambda db: db.execute("SELECT value FROM meta WHERE key = ?", (CLIENT_ID,)).fetchone())
+    if row is not None:
+        return str(row[0])
+    store.write("INSERT INTO meta (key, value) VALUES (?, ?)", [(CLIENT_ID, fresh)])
+    await store.committed()
+    return fresh

@@ -1,0 +1,59 @@
+"""The rows of the outbox, its lanes, what was seen, and the dead letters."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+SEEN_ON_DISK: Final = 10_000
+"""Event ids remembered of a durable lane, over restarts."""
+
+ADD_LANE: Final = "INSERT OR IGNORE INTO lane (id, owner, adapter, seq) VALUES (?, ?, ?, ?)"
+SEQ: Final = "UPDATE lane SET seq = ? WHERE id = ?"
+PUT: Final = "INSERT INTO outbox (id, lane, topic, payload) VALUES (?, ?, ?, ?)"
+DELETE: Final = "DELETE FROM outbox WHERE id = ?"
+DROP_OLDEST: Final = (
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE lane = ? AND id > ? ORDER BY id LIMIT ?)"
+)
+SEEN: Final = "INSERT OR REPLACE INTO seen (lane, id, number) VALUES (?, ?, ?)"
+FORGET: Final = "DELETE FROM seen WHERE lane = ? AND number <= ?"
+DEAD: Final = "INSERT INTO dead (owner, adapter, topic, payload, reason, time) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+class Found(Struct, frozen=True):
+    """What an earlier run has left: lanes (id, owner, adapter, seq), what waits per lane (id, rows, bytes),
+    what was seen (lane, event id, number), and the last row number ever given.
+    """  # noqa: D205 - the summary is the list
+
+    lanes: list[tuple[int, str, str, int]]
+    waiting: list[tuple[int, int, int]]
+    seen: list[tuple[int, str, int]]
+    last_row: int
+
+
+def load(db: sqlite3.Connection) -> Found:
+    """Read the whole state of the outbox but its payloads."""
+    return Found(
+        lanes=db.execute("SELECT id, owner, adapter, seq FROM lane").fetchall(),
+        waiting=db.execute("SELECT lane, count(*), sum(length(payload)) FROM outbox GROUP BY lane").fetchall(),
+        seen=db.execute("SELECT lane, id, number FROM seen ORDER BY lane, number").fetchall(),
+        last_row=db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0],
+    )
+
+
+def after(db: sqlite3.Connection, lane: int, row: int, most: int) -> list[tuple[int, str, bytes]]:
+    """Return up to ``most`` (row, topic, payload) of a lane that come after ``row``, in order."""
+    return db.execute(
+        "SELECT id, topic, payload FROM outbox WHERE lane = ? AND id > ? ORDER BY id LIMIT ?", (lane, row, most)
+    ).fetchall()
+
+
+def put_first(db: sqlite3.Connection, entries: Sequence[tuple[int, int, str, bytes]]) -> None:
+    """Write (old row or 0, lane, topic, payload) before every row there is, in this order."""
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany(DELETE, [(row,) for row, *_ in entries if row])
+        (first,) = db.execute("SELECT coalesce(min(id), 1) FROM outbox").fetchone()
+        start = first - len(entries)
+        db.executemany(PUT, [(start + number, *entry[1:]) for number, entry in enumerate(entries)])

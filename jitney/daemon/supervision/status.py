@@ -1,0 +1,74 @@
+"""How each adapter is doing, told to every owner that it serves, and what a person must do about it."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from jitney.daemon.broker.ledger import GONE, Ledger
+from jitney.topics import TopicTree, utc_now
+from jitney.topics.tree import AlertTopic, StatusTopic
+
+Word = Literal["connecting", "online", "degraded", "offline", "reauth", "failed"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Status(Struct, frozen=True):
+    """The payload of a status topic."""
+
+    state: Word
+    since: str
+    reason: str = ""
+
+
+class Alert(Struct, frozen=True, omit_defaults=True):
+    """The payload of an alert topic: what happened, since when, and where a person can mend it."""
+
+    message: str
+    since: str
+    adapter: str
+    link: str = ""
+
+
+class StatusBoard:
+    """The retained status and alert topics of one adapter."""
+
+    def __init__(self, tree: TopicTree, ledger: Ledger, *, adapter: str, owners: Sequence[str]) -> None:
+        self.status = Status("connecting", utc_now())
+        self._tree = tree
+        self._ledger = ledger
+        self._adapter = adapter
+        self._owners = owners
+
+    def set(self, state: Word, reason: str = "") -> None:
+        """Publish a status when it differs from the last one."""
+        if (state, reason) == (self.status.state, self.status.reason) and self._published():
+            return
+        since = self.status.since if state == self.status.state else utc_now()
+        self.status = Status(state, since, reason)
+        payload = _encode(self.status)
+        for owner in self._owners:
+            self._ledger.put(self._topic(owner), payload, owner=owner, adapter="")
+
+    def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
+        """Publish what a person must do; the same alert again changes nothing but its text."""
+        topic = self._alert_topic(owner, alert)
+        payload = _encode(Alert(message, utc_now(), self._adapter, link))
+        line = self._ledger.lines.get(topic)
+        if line is None or not line.payload or msgspec.json.decode(line.payload, type=Alert).message != message:
+            self._ledger.put(topic, payload, owner=owner, adapter="")
+
+    def resolve(self, owner: str, alert: str) -> None:
+        """Take an alert back."""
+        self._ledger.put(self._alert_topic(owner, alert), GONE, owner=owner, adapter="")
+
+    def _published(self) -> bool:
+        return all(self._topic(owner) in self._ledger.lines for owner in self._owners)
+
+    def _topic(self, owner: str) -> str:
+        return self._tree.name(StatusTopic(owner, self._adapter))
+
+    def _alert_topic(self, owner: str, alert: str) -> str:
+        return self._tree.name(AlertTopic(owner, f"{self._adapter}.{alert}"))
