@@ -114,12 +114,13 @@ class Connection:
         self._lost: asyncio.Future[None] | None = None
         self._dialled: Session | None = None
         self._replayed: dict[str, bytes] | None = None
+        self._closed = False
         self._decay = Decay(_log)
 
     async def run(self) -> None:
-        """Connect, and again whenever the connection is lost; cancelled to stop it."""
+        """Connect, and again whenever the connection is lost; cancelled or closed to stop it."""
         limit = FIRST_DELAY
-        while True:
+        while not self._closed:
             began = time.monotonic()
             self.health.attempts += 1
             self.health.attempted = time.time()
@@ -143,7 +144,8 @@ class Connection:
             asyncio.get_running_loop().call_soon(self._pump)
 
     async def close(self) -> None:
-        """Take leave of the broker, so that it does not publish the will."""
+        """Take leave of the broker for good, so that it does not publish the will."""
+        self._closed = True
         if self.session is not None:
             session, self.session = self.session, None
             await session.close()
@@ -218,7 +220,8 @@ class Connection:
                 _log.warning("the broker refused a subscription", filter=subscription.pattern, reason=refusal.text)
 
     async def _reconcile(self, session: Session) -> None:
-        self._replayed = found = {}
+        found: dict[str, bytes] = {}
+        self._replayed = found
         await session.subscribe([Subscription(pattern, qos=0, replay=True) for pattern in self._replays])
         deadline = time.monotonic() + REPLAY_DEADLINE
         seen = -1
@@ -268,6 +271,8 @@ class Connection:
         self._decay.recovered("connected to the broker", url=self._options.url, protocol=session.protocol)
 
     def _went(self, error: Exception) -> None:
+        if self._closed:
+            return
         if self.health.state != "offline":
             self.health.since = time.time()
         self.health.state = "offline"

@@ -1,7 +1,7 @@
 """The ledger of retained topics: what the broker should hold, and what it does not hold yet."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec import Struct
 
@@ -21,13 +21,6 @@ class Line(Struct):
     owner: str
     adapter: str
     payload: bytes | None
-
-
-class Marked(Protocol):
-    """Who wants to know that an owner has a retained topic to publish."""
-
-    def __call__(self, owner: str, dirty: "Dirty") -> None:
-        """Learn that ``dirty`` has something."""
 
 
 class Retained(Message):
@@ -73,10 +66,11 @@ class Ledger:
     """Every retained topic of this instance with its last value.
 
     The names are on disk, so that what an earlier run published can be cleared; the values are on disk only for
-    durable adapters, because the others are read anew from their source.
+    durable adapters, because the others are read anew from their source. ``marked`` is told of an owner's topics
+    whenever there is one to publish.
     """
 
-    def __init__(self, store: Store, *, marked: Marked) -> None:
+    def __init__(self, store: Store, *, marked: Callable[[str, Dirty], None]) -> None:
         self.lines: dict[str, Line] = {}
         self._store = store
         self._marked = marked

@@ -10,12 +10,14 @@ from jitney.daemon.broker.session import (
 )
 from jitney.topics import JitneyError
 
-UNENCODABLE: Final = 0x83
+UNENCODABLE: Final = 0x81
 """Told for a message that cannot be written as a packet."""
 NOT_AUTHORISED: Final = 0x87
 TAKEN_OVER: Final = 0x8E
 TOO_LARGE: Final = 0x95
 """Told for a message that is longer than the broker takes."""
+NO_RETAIN: Final = 0x9A
+NO_QOS: Final = 0x9B
 
 _UNSUPPORTED_PROTOCOL: Final = 0x84
 
@@ -27,8 +29,8 @@ _AT_CONNECT: Final = {
     0x8C: "wants another way of signing in than user name and password",
     0x90: "does not accept our will on {will!r}: check [mqtt] topic_root and the broker's access rules",
     0x97: "has no room for {user}: its quota is used up",
-    0x9A: "keeps no retained messages, which the bus needs",
-    0x9B: "offers no QoS 1, which the bus needs",
+    NO_RETAIN: "keeps no retained messages, which the bus needs",
+    NO_QOS: "offers no QoS 1, which the bus needs",
     0x9D: "has moved for good: change [mqtt] url",
 }
 _AT_DISCONNECT: Final = {
@@ -56,6 +58,14 @@ def dismissal(code: int, options: ConnectOptions, *, place: str, name: str, said
     if code in _AT_DISCONNECT:
         return BrokerRefusedError(_text(_AT_DISCONNECT[code], options, place, said))
     return BrokerUnreachableError(f"{place} ended the connection: {_plain(name)} (0x{code:02x}){_quote(said)}")
+
+
+def closed_by_broker(options: ConnectOptions, *, place: str) -> JitneyError:
+    """Return the error for a broker that closed an established connection and did not say why."""
+    return BrokerUnreachableError(
+        f"{place} closed the connection without a reason: the broker was stopped, "
+        f"or another client came with our client id {options.client_id!r}"
+    )
 
 
 def _text(template: str, options: ConnectOptions, place: str, said: str) -> str:

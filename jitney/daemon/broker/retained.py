@@ -14,7 +14,7 @@ BUS: Final = "_bus"
 
 
 class RetainedTree:
-    """This instance's part of the retained tree: what its adapters publish and what it says of itself.
+    """One instance's part of the retained tree: what its adapters publish and what it says of itself.
 
     Other instances may share the broker, so a topic is ours only by the name of one of our adapters.
     """

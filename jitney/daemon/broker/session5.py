@@ -1,13 +1,11 @@
 """A session of MQTT 5: an asyncio protocol over the codec ``mqtt5``."""
 
 import asyncio
-import ssl
 from collections.abc import Sequence
 from typing import Final
 
 from mqtt5 import (
     ConnAckPacket,
-    ConnectPacket,
     DisconnectPacket,
     Packet,
     PingReqPacket,
@@ -21,14 +19,13 @@ from mqtt5 import (
     TopicFilter,
     UnsubAckPacket,
     UnsubscribePacket,
-    Will,
 )
 
-from jitney.daemon.broker.keepalive import KeepAlive
-from jitney.daemon.broker.packets5 import LARGEST_PACKET, MalformedPacketError, PacketReader
-from jitney.daemon.broker.reasons import TOO_LARGE, UNENCODABLE, dismissal, refusal
+from jitney.daemon.broker.greeting5 import connect_packet, consent
+from jitney.daemon.broker.keepalive import SILENCE, KeepAlive
+from jitney.daemon.broker.packets5 import MalformedPacketError, PacketReader
+from jitney.daemon.broker.reasons import TOO_LARGE, UNENCODABLE, closed_by_broker, dismissal
 from jitney.daemon.broker.session import (
-    BrokerRefusedError,
     BrokerUnreachableError,
     ConnectOptions,
     Incoming,
@@ -42,7 +39,6 @@ from jitney.daemon.broker.session import (
 from jitney.daemon.broker.transport import endpoint, open_transport, unreachable
 from jitney.daemon.broker.window import LAST_ID
 
-_WILL_DELAY: Final = 5
 _CONNACK_HEAD: Final = 0x20
 _LARGEST_ID: Final = 65_535
 _PING: Final = PingReqPacket().write()
@@ -138,6 +134,9 @@ class Session5(asyncio.Protocol):
             for subscription in subscriptions
         ]
         answer = await self._request(packet_id, SubscribePacket(packet_id, filters).write(), what="SUBSCRIBE")
+        if len(answer.reason_codes) != len(filters):
+            message = f"{self._place} answered {len(filters)} subscriptions with {len(answer.reason_codes)} codes"
+            raise BrokerUnreachableError(message)
         return [int(code) for code in answer.reason_codes]
 
     async def unsubscribe(self, patterns: Sequence[str]) -> None:
@@ -185,7 +184,7 @@ class Session5(asyncio.Protocol):
     async def greet(self) -> None:
         """Say CONNECT and wait for the broker's consent. Raises as ``connect5`` does."""
         options = self._options
-        self._write(_connect_packet(options))
+        self._write(connect_packet(options))
         try:
             async with asyncio.timeout(options.timeout):
                 connack = await self._greeting
@@ -195,23 +194,11 @@ class Session5(asyncio.Protocol):
                 "is it an MQTT broker, and not overloaded?"
             )
             raise BrokerUnreachableError(message) from None
-        code = int(connack.reason_code)
-        if code:
-            name, said = connack.reason_code.name, connack.reason_str or ""
-            raise refusal(code, options, place=self._place, name=name, said=said)
-        if connack.max_qos == QoS.AT_MOST_ONCE or not connack.retain_available:
-            message = f"{self._place} offers no QoS 1 or no retained messages, and the bus needs both"
-            raise BrokerRefusedError(message)
+        self.limits = consent(connack, options, place=self._place)
         if self._gone.is_set():
             message = f"{self._place} closed the connection right after it had taken it"
             raise BrokerUnreachableError(message)
-        self._alive.seconds = connack.server_keep_alive or options.keepalive
-        self.limits = Limits(
-            receive_max=connack.receive_max,
-            packet_bytes=connack.max_packet_size or Limits().packet_bytes,
-            session_present=connack.session_present,
-            keepalive=int(self._alive.seconds),
-        )
+        self._alive.seconds = self.limits.keepalive
         self._begun = True
         self._alive.start()
         self._loop.call_soon(self._begin)
@@ -235,13 +222,159 @@ class Session5(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the transport is closed."""
-        error = self._error if self._ended else self._cut(exc)
-        self._end(error)
+        if not self._ended:
+            self._end(self._cut(exc))
         self._gone.set()
+        error = self._error
+        closed = BrokerUnreachableError(str(error or f"{self._place}: the connection was closed"))
         for answer in self._requests.values():
             if not answer.done():
-                answer.set_exception(error or BrokerUnreachableError(f"{self._place}: the connection was closed"))
+                answer.set_exception(closed)
         if self._begun:
             self._listener.lost(error)
         elif not self._greeting.done():
-            self._greeting.set_exception(error or BrokerUnreachableError(f"{self._place}: the connection was closed"))
+            self._greeting.set_exception(error or closed)
+
+    def _begin(self) -> None:
+        if not self._paused:
+            self.resume()
+
+    def _read(self) -> None:
+        acked = False
+        listener = self._listener
+        packets = self._packets
+        try:
+            if not self._begun:
+                self._read_greeting()
+            while self._reading and (packet := packets.take()) is not None:
+                if type(packet) is PubAckPacket:
+                    acked = True
+                    listener.acked(packet.packet_id, int(packet.reason_code))
+                elif type(packet) is PublishPacket:
+                    self._receive(packet)
+                else:
+                    self._handle(packet)
+        except MalformedPacketError as error:
+            self._fail(self._malformed(error))
+        if acked and not self._ended:
+            listener.flushed()
+
+    def _read_greeting(self) -> None:
+        if self._greeting.done() or (packet := self._packets.take()) is None:
+            return
+        self._reading = False
+        if type(packet) is ConnAckPacket:
+            self._greeting.set_result(packet)
+            if self._transport is not None:
+                self._transport.pause_reading()
+        else:
+            self._fail(BrokerUnreachableError(f"{self._place} answered CONNECT with {_name(packet)}"))
+
+    def _receive(self, packet: PublishPacket) -> None:
+        if packet.qos == QoS.EXACTLY_ONCE or not packet.topic:
+            self._fail(BrokerUnreachableError(f"{self._place} sent a message with QoS 2 or a topic alias, unasked"))
+            return
+        self._listener.received(
+            Incoming(
+                packet.topic,
+                packet.payload,
+                packet.retain,
+                packet.packet_id or 0,
+                packet.message_expiry_interval or 0,
+                packet.response_topic or "",
+                packet.correlation_data or b"",
+            )
+        )
+
+    def _handle(self, packet: Packet) -> None:
+        if isinstance(packet, PingRespPacket):
+            return
+        if isinstance(packet, SubAckPacket | UnsubAckPacket):
+            answer = self._requests.get(packet.packet_id)
+            if answer is not None and not answer.done():
+                answer.set_result(packet)
+        elif isinstance(packet, DisconnectPacket):
+            code, said = packet.reason_code, packet.reason_str or ""
+            self._fail(dismissal(int(code), self._options, place=self._place, name=code.name, said=said))
+        else:
+            self._fail(BrokerUnreachableError(f"{self._place} sent {_name(packet)}, which does not belong here"))
+
+    async def _request(self, packet_id: int, packet: bytes, *, what: str) -> SubAckPacket | UnsubAckPacket:
+        if self._ended:
+            message = f"{self._place}: the connection was closed before {what}"
+            raise BrokerUnreachableError(message)
+        answer: asyncio.Future[SubAckPacket | UnsubAckPacket] = self._loop.create_future()
+        self._requests[packet_id] = answer
+        self._write(packet)
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                return await answer
+        except TimeoutError:
+            message = f"{self._place} did not answer {what} within {self._options.timeout:g} s"
+            raise BrokerUnreachableError(message) from None
+        finally:
+            del self._requests[packet_id]
+
+    def _next_request(self) -> int:
+        self._request_id += 1
+        while self._request_id > _LARGEST_ID or self._request_id in self._requests:
+            self._request_id = self._request_id + 1 if self._request_id < _LARGEST_ID else LAST_ID + 1
+        return self._request_id
+
+    def _write(self, data: bytes) -> None:
+        if data and not self._ended and self._transport is not None:
+            self._transport.write(data)
+
+    def _ping(self) -> None:
+        self._write(_PING)
+
+    def _silent(self) -> None:
+        silence = self._alive.seconds * SILENCE
+        self._fail(BrokerUnreachableError(f"{self._place} has said nothing for {silence:g} s"))
+
+    def _refuse(self, packet_id: int, reason: int) -> None:
+        if not self._refused:
+            self._loop.call_soon(self._tell_refused)
+        self._refused.append((packet_id, reason))
+
+    def _tell_refused(self) -> None:
+        refused, self._refused = self._refused, []
+        if self._gone.is_set():
+            return
+        for packet_id, reason in refused:
+            self._listener.acked(packet_id, reason)
+        self._listener.flushed()
+
+    def _malformed(self, error: MalformedPacketError) -> Exception:
+        if self._begun:
+            return BrokerUnreachableError(f"{self._place} sent {error}")
+        if error.head == _CONNACK_HEAD:
+            return ProtocolUnsupportedError(f"{self._place} answered in an older version of MQTT than 5")
+        return BrokerUnreachableError(f"{self._place} does not speak MQTT ({error}): is the port in [mqtt] url right?")
+
+    def _cut(self, exc: Exception | None) -> Exception:
+        target = endpoint(self._options.url)
+        if isinstance(exc, OSError) and (self._begun or not isinstance(exc, ConnectionError)):
+            return unreachable(target, exc)
+        if self._begun:
+            return closed_by_broker(self._options, place=self._place)
+        return ProtocolUnsupportedError(
+            f"{self._place} closed the connection without an answer: it may not speak MQTT 5, "
+            "want TLS on this port, or refuse this address"
+        )
+
+    def _fail(self, error: Exception) -> None:
+        self._end(error)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self, error: Exception | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._reading = False
+            self._error = error
+            self._alive.stop()
+
+
+def _name(packet: Packet) -> str:
+    return type(packet).__name__.removesuffix("Packet").upper()

@@ -4,18 +4,19 @@ import asyncio
 import socket
 import ssl
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon.broker.session import BrokerRefusedError, BrokerUnreachableError, ConnectOptions
 
-PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443, "unix": 0}
 """The port of each scheme where the URL names none."""
 
-_WEBSOCKET_PATH = "/mqtt"
-_IPV6_FIRST_SECONDS = 0.25
+_WEBSOCKET: Final = ("ws", "wss")
+_WEBSOCKET_PATH: Final = "/mqtt"
+_IPV6_FIRST_SECONDS: Final = 0.25
 
 
 class Endpoint(Struct, frozen=True):
@@ -42,7 +43,7 @@ class Endpoint(Struct, frozen=True):
     @property
     def websocket(self) -> bool:
         """Whether MQTT is spoken through a websocket there."""
-        return self.scheme in ("ws", "wss")
+        return self.scheme in _WEBSOCKET
 
 
 def endpoint(url: str) -> Endpoint:
@@ -50,24 +51,16 @@ def endpoint(url: str) -> Endpoint:
     try:
         parts = urlsplit(url)
         port = parts.port
+        problem = _problem(parts)
     except ValueError as error:
-        raise _wrong(str(error)) from None
-    if parts.scheme == "unix":
-        if parts.netloc or not parts.path.startswith("/"):
-            raise _wrong("a unix socket is written with three slashes: unix:///run/mosquitto/mosquitto.sock")
-        return Endpoint("unix", "", 0, parts.path)
-    if parts.scheme not in PORTS:
-        raise _wrong(f"expected mqtt://, mqtts://, unix://, ws:// or wss://, got {parts.scheme or 'no scheme'!r}")
-    if not parts.hostname:
-        raise _wrong(f"it names no host: {parts.scheme}://localhost")
-    if "@" in parts.netloc:
-        raise _wrong("user name and password are not part of it: set [mqtt] username and password")
-    path = ""
-    if parts.scheme in ("ws", "wss"):
+        port, problem = None, str(error)
+    if problem:
+        message = f"[mqtt] url: {problem}"
+        raise MisconfiguredError(message)
+    path = parts.path if parts.scheme == "unix" else ""
+    if parts.scheme in _WEBSOCKET:
         path = (parts.path or _WEBSOCKET_PATH) + (f"?{parts.query}" if parts.query else "")
-    elif parts.path not in ("", "/"):
-        raise _wrong(f"{parts.scheme}:// takes no path, got {parts.path!r}")
-    return Endpoint(parts.scheme, parts.hostname, port or PORTS[parts.scheme], path)
+    return Endpoint(parts.scheme, parts.hostname or "", port or PORTS[parts.scheme], path)
 
 
 async def open_transport(options: ConnectOptions, protocol: asyncio.Protocol) -> None:
@@ -132,20 +125,31 @@ def _tls_context(options: ConnectOptions) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=options.ca_file or None)
     except OSError as error:
-        raise _unusable("ca_file", options.ca_file, error) from error
+        raise _unusable(key="ca_file", path=options.ca_file, error=error) from error
     if options.cert_file:
         try:
             # Without a password OpenSSL would ask for one on the terminal.
             context.load_cert_chain(options.cert_file, options.key_file or None, password="")
         except OSError as error:
-            raise _unusable("cert_file or key_file", options.cert_file, error) from error
+            raise _unusable(key="cert_file and key_file", path=options.cert_file, error=error) from error
     return context
 
 
-def _unusable(key: str, path: str, error: OSError) -> BrokerRefusedError:
-    reason = error.strerror or str(error)
-    return BrokerRefusedError(f"[mqtt] {key}: {path} cannot be used for TLS: {reason}")
+def _unusable(*, key: str, path: str, error: OSError) -> BrokerRefusedError:
+    return BrokerRefusedError(f"[mqtt] {key}: {path} cannot be used for TLS: {error.strerror or error}")
 
 
-def _wrong(reason: str) -> MisconfiguredError:
-    return MisconfiguredError(f"[mqtt] url: {reason}")
+def _problem(parts: SplitResult) -> str:
+    """Return what is wrong with the URL of a broker, nothing when all is well."""
+    if parts.scheme not in PORTS:
+        return f"expected mqtt://, mqtts://, unix://, ws:// or wss://, got {parts.scheme or 'no scheme'}"
+    if parts.scheme == "unix":
+        whole = not parts.netloc and parts.path.startswith("/")
+        return "" if whole else "a unix socket has three slashes: unix:///run/mosquitto/mosquitto.sock"
+    if not parts.hostname:
+        return f"it names no host: {parts.scheme}://localhost"
+    if "@" in parts.netloc:
+        return "user name and password do not belong here: set [mqtt] username and password"
+    if parts.scheme not in _WEBSOCKET and parts.path not in ("", "/"):
+        return f"{parts.scheme}:// takes no path, got {parts.path}"
+    return ""

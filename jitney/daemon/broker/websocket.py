@@ -113,6 +113,7 @@ class WebSocketTransport(asyncio.Transport):
         finally:
             self._closing = True
             await self._web.close()
+            await self._frames.close()
             self._protocol.connection_lost(lost)
 
     async def _read(self) -> None:

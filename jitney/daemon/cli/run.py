@@ -28,9 +28,9 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until a signal; returns 0. Raises ConfigError when the configuration is wrong."""
-    config = load(args.config or default_path(os.environ), environ=os.environ).config
+    config = load(args.config or default_path(os.environ), environ=os.environ)
     log.configure(config.bus.log_format, config.bus.log_level)
-    asyncio.run(_run(config, state_dir(config.bus.state_dir, os.environ)))
+    asyncio.run(_run(config, state_dir(config.bus, os.environ)))
     return 0
 
 

@@ -49,7 +49,7 @@ def check_mqtt(settings: MqttSettings, problems: Problems, *, folder: Path) -> M
     files: dict[str, Any] = {name: str(folder / path) for name in _TLS_FILES if (path := getattr(settings, name))}
     for name, path in files.items():
         if scheme(settings.url) not in TLS:
-            problems.add(("mqtt", name), f"is only for {'://, '.join(TLS)}://, and url is {got(settings.url)}")
+            problems.add(("mqtt", name), "is for mqtts:// and wss:// alone, and url is neither")
         if fault := _file_fault(Path(path)):
             problems.add(("mqtt", name), fault)
     return replace(settings, **files)

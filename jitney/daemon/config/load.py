@@ -1,5 +1,6 @@
 """From a file to a valid configuration, or to everything that is wrong with it."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -7,22 +8,37 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jitney.daemon.config.checks import check_bus, check_http, check_mqtt
-from jitney.daemon.config.convert import INVALID, Converter
+from jitney.daemon.config.convert import Converter
 from jitney.daemon.config.positions import positions
-from jitney.daemon.config.problems import ConfigError, Problem, Problems
+from jitney.daemon.config.problems import ConfigError, Problem, Problems, one_line
 from jitney.daemon.config.references import References
 from jitney.daemon.config.schema import BusSettings, Config, HttpSettings, MqttSettings, OutboxSettings
 from jitney.daemon.config.sections import Sections
 from jitney.daemon.config.words import got
 
+LARGEST: Final = 1024 * 1024
+"""The largest file in bytes that is read."""
+
 VERSION: Final = 1
 """The version of the file's format that is read and, when the file names none, assumed."""
 
-_LARGEST: Final = 1024 * 1024
 _OTHERS_MAY_READ: Final = 0o044
-_WHERE: Final = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL)
+_WHERE: Final = re.compile(
+    r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
+)
+
+
+_HINTS: Final = {
+    "Invalid value": "expected a value: a text must stand in quotes",
+    "Cannot overwrite a value": "this key or table stands twice",
+    "Invalid statement": "expected a key, a [table] or a # comment",
+    "Invalid initial character for a key part": "expected a key; one with more than letters, digits, - and _ is quoted",
+    "Illegal character '\\n'": "a text does not end on its line: the closing quote is missing",
+}
+"""What tomllib says, in words that name the remedy."""
 
 
 class Loaded(Struct, frozen=True):
@@ -40,13 +56,82 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Config:
 def examine(path: Path, *, environ: Mapping[str, str]) -> Loaded:
     """Return the configuration in a file and its warnings; raises ConfigError with all of its problems."""
     text, mode = _read(path)
-    document = _parse(text, file=str(path))
-    problems = Problems(str(path), positions(text))
-    _check_version(document, problems)
+    try:
+        document, lines = _parse(text, path), positions(text)
+    except RecursionError:
+        raise _unreadable(path, "arrays or tables are nested too deeply") from None
+    problems = Problems(str(path), lines)
+    _check_version(document.get("version", VERSION), problems)
     references = References(problems, folder=path.parent, environ=environ)
-    config = _config(document, Converter(problems, references), problems, folder=path.parent)
+    config = _config(document, Converter(problems, references), problems=problems, folder=path.parent)
     problems.raise_any()
     if references.plain and mode & _OTHERS_MAY_READ:
-        keys = ", ".join(dict.fromkeys(map(dotted, references.plain)))
-        ...
+        message = f"holds this secret and others on this machine can read it: chmod {mode & 0o700:o} {path}"
+        for key in references.plain:
+            problems.warn(key, message)
     return Loaded(config, problems.warnings)
+
+
+def _config(document: dict[str, Any], converter: Converter, *, problems: Problems, folder: Path) -> Config:
+    """Return the configuration without what has a problem."""
+    converter.unknown(document, ["version", *Config.__struct_fields__], ())
+    sections = Sections(converter, problems)
+    owners = document.get("owners", {})
+    config = Config(
+        bus=converter.section(BusSettings, document.get("bus", {}), ("bus",)),
+        mqtt=converter.section(MqttSettings, document.get("mqtt", {}), ("mqtt",)),
+        outbox=converter.section(OutboxSettings, document.get("outbox", {}), ("outbox",)),
+        http=converter.section(HttpSettings, document.get("http", {}), ("http",)),
+        adapters=sections.adapters(document.get("adapters", {}), owners if isinstance(owners, dict) else ()),
+        owners=sections.owners(owners),
+    )
+    check_bus(config.bus, problems)
+    check_http(config.http, problems)
+    return replace(config, mqtt=check_mqtt(config.mqtt, problems, folder=folder))
+
+
+def _check_version(version: object, problems: Problems) -> None:
+    """Note a version that is none; raises ConfigError for a newer one, of which nothing else can be judged."""
+    if type(version) is not int or version < VERSION:
+        problems.add(("version",), f"expected {VERSION}, got {got(version)}")
+    elif version > VERSION:
+        message = f"made by a newer Jitney, with version {got(version)}; this one reads version {VERSION}: upgrade it"
+        problems.add(("version",), message)
+        problems.raise_any()
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """Return the text and the mode of a file."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+            mode = os.fstat(file.fileno()).st_mode
+    except FileNotFoundError:
+        raise _unreadable(path, f"there is no such file: `jitney init -c {path}` writes one") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise _unreadable(path, f"cannot be read by this user: {reason}") from None
+    if len(raw) > LARGEST:
+        raise _unreadable(path, f"larger than {LARGEST // 1024} KiB: this is not a configuration of Jitney")
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n"), mode
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _unreadable(path, "not UTF-8: save it in that encoding", line=line) from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = str(error), 0
+        if where := _WHERE.fullmatch(message):
+            line = int(where["line"] or text.count("\n") + 1)
+            message = f"{_HINTS.get(where['what'], where['what'])} (column {where['column'] or 'last'})"
+    except ValueError as error:  # a number of thousands of digits
+        message, line = str(error), 0
+    raise _unreadable(file, f"not TOML: {message}", line=line)
+
+
+def _unreadable(path: Path, message: str, *, line: int = 0) -> ConfigError:
+    return ConfigError([Problem(str(path), line, "", one_line(message))])

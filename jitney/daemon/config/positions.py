@@ -6,6 +6,7 @@ It reads documents that tomllib has accepted (TOML 1.0, and the inline tables of
 import re
 import tomllib
 from bisect import bisect_left
+from contextlib import suppress
 from typing import Final
 
 Key = tuple[str | int, ...]
@@ -23,10 +24,8 @@ _SCALAR: Final = re.compile(
 def positions(text: str) -> dict[Key, int]:
     """Return the line of every table, key and array element; of a document that is not TOML, what was understood."""
     scan = _Scan(text)
-    try:
+    with suppress(_LostError):
         scan.document()
-    except _LostError:
-        pass
     return scan.lines
 
 

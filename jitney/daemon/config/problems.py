@@ -76,7 +76,9 @@ def dotted(key: Key) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + (part if _BARE.fullmatch(part) else one_line(json.dumps(part, ensure_ascii=False)))
+            text += ("." if text else "") + (
+                part if _BARE.fullmatch(part) else one_line(json.dumps(part, ensure_ascii=False))
+            )
     return text
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.positions import Key
 from jitney.daemon.config.problems import Problems
-from jitney.daemon.config.words import SECRET, sort
+from jitney.daemon.config.words import A_REFERENCE, sort
 
 LONGEST: Final = 65_536
 """The largest secret in bytes: whatever is longer is not a password, token or key."""
@@ -70,14 +70,16 @@ class References:
             if source == "vault":
                 message = "Jitney has no vault yet: use { env = … }, { file = … } or { credential = … }"
                 raise _UnavailableError(message)
-        message = f"expected {SECRET}, got {'another table' if isinstance(value, dict) else sort(value)}"
+        message = f"expected {A_REFERENCE}, got {'another table' if isinstance(value, dict) else sort(value)}"
         raise _UnavailableError(message)
 
     def _plain(self, value: str, key: Key) -> str:
         if value:
             self.plain.append(key)
         if _SHELL.fullmatch(value):
-            self._problems.warn(key, 'a "$" is not expanded here: to read an environment variable, use { env = "NAME" }')
+            self._problems.warn(
+                key, 'a "$" is not expanded here: to read an environment variable, use { env = "NAME" }'
+            )
         return value
 
     def _env(self, name: str) -> str:

@@ -1,15 +1,13 @@
 """The two sections whose keys depend on adapter types: `[adapters.<name>]` and `[owners.<id>]`."""
 
-import re
 from collections.abc import Collection, Iterable
 from typing import Any, Final
-
-from msgspec import Struct, inspect
 
 from jitney.adapters import registry
 from jitney.adapters.base import AdapterType
 from jitney.adapters.errors import MisconfiguredError
-from jitney.daemon.config.convert import INVALID, Converter
+from jitney.daemon.config.checks import NAME, NAME_RULE
+from jitney.daemon.config.convert import INVALID, Converter, any_invalid, fields_of
 from jitney.daemon.config.positions import Key
 from jitney.daemon.config.problems import Problems
 from jitney.daemon.config.schema import AdapterSettings, OwnerSettings
@@ -17,7 +15,6 @@ from jitney.daemon.config.words import choice, mean, sort
 from jitney.topics import HOUSE, InvalidOwnerError
 from jitney.topics.owners import person
 
-_ADAPTER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _COMMON: Final = ("owner", "enabled", "durable", "retry")
 """The keys of AdapterSettings that the table of every adapter may have, besides ``type``."""
 
@@ -35,9 +32,8 @@ class Sections:
         found: dict[str, AdapterSettings] = {}
         for name, entry in (self._converter.table(value, ("adapters",)) or {}).items():
             key: Key = ("adapters", name)
-            if _ADAPTER.fullmatch(name) is None:
-                rule = "use 1 to 32 of a-z, 0-9, '-' and '_', starting with a letter or digit"
-                self._problems.add(key, f"not a name for an adapter: {rule}")
+            if NAME.fullmatch(name) is None:
+                self._problems.add(key, f"not a name for an adapter: use {NAME_RULE}")
             table = self._converter.table(entry, key)
             if table is not None:
                 self._check_owner(table.get("owner", HOUSE), owners, key)
@@ -62,43 +58,43 @@ class Sections:
         return found
 
     def _adapter(self, name: str, table: dict[str, Any], key: Key) -> AdapterSettings | None:
-        common = [field for field in _fields(AdapterSettings) if field.encode_name in _COMMON]
+        common = [field for field in fields_of(AdapterSettings) if field.encode_name in _COMMON]
         values = self._converter.fields(common, table, key)
         adapter = self._type(table, key)
         if adapter is None:
             return None
-        own = _fields(adapter.Config)
+        own = fields_of(adapter.Config)
         self._converter.unknown(table, ["type", *_COMMON, *(field.encode_name for field in own)], key)
-        settings = self._converter.fields(own, table, key)
-        config = INVALID if settings is None else self._converter.build(adapter.Config, settings, key)
-        if values is None or config is INVALID:
+        config = self._converter.build(adapter.Config, self._converter.fields(own, table, key), key)
+        if any_invalid([config, *values.values()]):
             return None
         return AdapterSettings(name=name, type=adapter, config=config, **{"durable": adapter.durable, **values})
 
     def _type(self, table: dict[str, Any], key: Key) -> AdapterType | None:
         name = table.get("type")
         if not isinstance(name, str):
-            found = f"got {sort(name)}" if "type" in table else "which is missing"
-            self._problems.add((*key, "type"), f"expected {choice(registry.names())}, {found}")
+            types = choice(registry.names())
+            message = f"expected {types}, got {sort(name)}" if "type" in table else f"missing: expected {types}"
+            self._problems.add((*key, "type"), message)
             return None
         try:
             return registry.adapter_type(name)
         except MisconfiguredError as error:
             self._missing.add(name)
-            self._problems.add((*key, "type"), str(error) + mean(name, registry.names()))
+            self._problems.add((*key, "type"), str(error))
             return None
 
     def _owner(self, name: str, table: dict[str, Any], key: Key) -> OwnerSettings:
         types = registry.names()
-        self._converter.unknown(table, ["name", *types, *self._missing], key)
-        own = [field for field in _fields(OwnerSettings) if field.encode_name == "name"]
-        values = self._converter.fields(own, table, key) or {}
+        self._converter.unknown(table, ["name", *types], key)
+        own = [field for field in fields_of(OwnerSettings) if field.encode_name == "name"]
+        called = self._converter.fields(own, table, key).get("name", "")
         identities = {
             kind: identity
             for kind, entry in table.items()
             if kind in types and (identity := self._identity(kind, entry, (*key, kind))) is not INVALID
         }
-        return OwnerSettings(id=name, name=values.get("name") or name, identities=identities)
+        return OwnerSettings(id=name, name=name if called is INVALID else called or name, identities=identities)
 
     def _identity(self, kind: str, value: object, key: Key) -> Any:  # noqa: ANN401 - the type's Identity, or INVALID
         if kind in self._missing:
@@ -130,8 +126,3 @@ class Sections:
                         place = f"line {line}" if line else f"[owners.{first}]"
                         message = f'"{one}" belongs to owner {first} already ({place}): only one owner can have it'
                         self._problems.add(("owners", owner.id, kind), message)
-
-
-def _fields(cls: type[Struct]) -> tuple[inspect.Field, ...]:
-    kind = inspect.type_info(cls)
-    return kind.fields if isinstance(kind, inspect.StructType) else ()

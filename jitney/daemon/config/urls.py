@@ -21,7 +21,9 @@ def broker_fault(url: str) -> str:
         return "the embedded broker is not installed: pip install 'jitney[embedded]'" if missing else ""
     parts = _split(url)
     if parts is not None and parts.scheme == "unix":
-        return "" if parts.path.startswith("/") and not parts.netloc else f"expected unix:/path/of/socket, got {got(url)}"
+        return (
+            "" if parts.path.startswith("/") and not parts.netloc else f"expected unix:/path/of/socket, got {got(url)}"
+        )
     return _fault(url, parts, schemes=_BROKERS, example="mqtt://localhost:1883, unix:/path/of/socket or embedded:")
 
 

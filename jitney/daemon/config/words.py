@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, time
 from difflib import get_close_matches
+from functools import singledispatch
 from typing import Any, Final
 
 from msgspec import inspect
@@ -13,37 +14,73 @@ from jitney.adapters.secret import Secret
 EXPECTS: Final = "expects"
 """The key of ``Meta(extra=…)`` under which a setting says in its own words what it expects."""
 
-SECRET: Final = "a secret: a text, or one of { env = … }, { file = … }, { credential = … }"
+A_REFERENCE: Final = "a secret: a text, or one of { env = … }, { file = … }, { credential = … }"
 
 _LONGEST: Final = 60
 _BITS: Final = 64
 _USER: Final = re.compile(r".*:.*@", re.DOTALL)
 
 
+@singledispatch
 def expected(kind: inspect.Type) -> str:
     """Return what a setting of this type expects: "a whole number from 5 to 3600"."""
-    match kind:
-        case inspect.Metadata(type=inner, extra=extra):
-            return str((extra or {}).get(EXPECTS) or expected(inner))
-        case inspect.UnionType(types=types):
-            return " or ".join(dict.fromkeys(expected(one) for one in types if not isinstance(one, inspect.NoneType)))
-        case inspect.LiteralType(values=values):
-            return choice(values)
-        case inspect.EnumType(cls=enum):
-            return choice(member.value for member in enum)
-        case inspect.IntType() | inspect.FloatType():
-            return ("a whole number" if isinstance(kind, inspect.IntType) else "a number") + _range(kind)
-        case inspect.StrType(min_length=least, max_length=most, pattern=pattern):
-            return "a text" + _length(least, most, "character") + (f" matching {pattern}" if pattern else "")
-        case inspect.DictType(min_length=least, max_length=most):
-            return "a table" + _length(least, most, "key")
-        case inspect.CustomType(cls=cls):
-            return SECRET if cls is Secret else f"a {cls.__name__}"
-        case inspect.CollectionType(min_length=least, max_length=most):
-            return "a list" + _length(least, most, "element")
-        case inspect.TupleType(item_types=items):
-            return f"a list of {len(items)} elements"
     return _PLAIN.get(type(kind), f"a {type(kind).__name__.removesuffix('Type').lower()}")
+
+
+@expected.register
+def _(kind: inspect.Metadata) -> str:
+    return str((kind.extra or {}).get(EXPECTS) or expected(kind.type))
+
+
+@expected.register
+def _(kind: inspect.UnionType) -> str:
+    return " or ".join(dict.fromkeys(expected(one) for one in kind.types if not isinstance(one, inspect.NoneType)))
+
+
+@expected.register
+def _(kind: inspect.LiteralType) -> str:
+    return choice(kind.values)
+
+
+@expected.register
+def _(kind: inspect.EnumType) -> str:
+    return choice(member.value for member in kind.cls)
+
+
+@expected.register
+def _(kind: inspect.IntType) -> str:
+    return "a whole number" + _range(kind)
+
+
+@expected.register
+def _(kind: inspect.FloatType) -> str:
+    return "a number" + _range(kind)
+
+
+@expected.register
+def _(kind: inspect.StrType) -> str:
+    rule = f" matching {kind.pattern}" if kind.pattern else ""
+    return "a text" + _length(kind.min_length, kind.max_length, "character") + rule
+
+
+@expected.register
+def _(kind: inspect.DictType) -> str:
+    return "a table" + _length(kind.min_length, kind.max_length, "key")
+
+
+@expected.register
+def _(kind: inspect.CollectionType) -> str:
+    return "a list" + _length(kind.min_length, kind.max_length, "element")
+
+
+@expected.register
+def _(kind: inspect.TupleType) -> str:
+    return f"a list of {len(kind.item_types)}"
+
+
+@expected.register
+def _(kind: inspect.CustomType) -> str:
+    return A_REFERENCE if kind.cls is Secret else f"a {kind.cls.__name__}"
 
 
 def choice(values: Iterable[Any]) -> str:
@@ -57,8 +94,9 @@ def got(value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case int() if value.bit_length() < _BITS:
-            return str(value)
+        case int():
+            bits = value.bit_length()
+            return str(value) if bits < _BITS else f"a whole number of {bits} bits"
         case str():
             text = _USER.sub("…@", value)
             return f'"{text}"' if len(text) <= _LONGEST else f'"{text[:_LONGEST]}…"'
@@ -83,16 +121,6 @@ def mean(text: str, known: Iterable[str]) -> str:
     return f': did you mean "{near[0]}"?' if near and near[0] != text else ""
 
 
-_PLAIN: Final[dict[type[inspect.Type], str]] = {
-    inspect.AnyType: "anything",
-    inspect.NoneType: "nothing",
-    inspect.BoolType: "true or false",
-    inspect.StructType: "a table",
-    inspect.DateTimeType: _SORTS[datetime],
-    inspect.DateType: _SORTS[date],
-    inspect.TimeType: _SORTS[time],
-}
-
 _SORTS: Final[dict[type, str]] = {
     bool: "true or false",
     int: "a whole number",
@@ -103,6 +131,16 @@ _SORTS: Final[dict[type, str]] = {
     time: "a time",
     dict: "a table",
     list: "a list",
+}
+
+_PLAIN: Final[dict[type[inspect.Type], str]] = {
+    inspect.AnyType: "anything",
+    inspect.NoneType: "nothing",
+    inspect.BoolType: "true or false",
+    inspect.StructType: "a table",
+    inspect.DateTimeType: _SORTS[datetime],
+    inspect.DateType: _SORTS[date],
+    inspect.TimeType: _SORTS[time],
 }
 
 

@@ -6,7 +6,6 @@ from typing import Final
 from jitney.daemon.broker.session import Message
 from jitney.topics import cloudevents
 
-
 BEFORE_ALL: Final = -(1 << 62)
 """A row number smaller than any that is given."""
 

@@ -19,9 +19,6 @@ SHARE: Final = 16
 CHUNK: Final = 200
 """Rows read back from disk at once, and rows dropped at once when a lane has reached its limit on disk."""
 
-FORGET_EVERY: Final = 1000
-"""So many events of a durable lane later, the oldest seen event ids are deleted."""
-
 LOW: Final = 50
 """A head shorter than this is filled up from disk."""
 
@@ -39,6 +36,7 @@ class Outbox:
         self._counters = counters
         self._memory = 0
         self._row = 0
+        self._seen = 0
         self._by_id: dict[int, Lane] = {}
         self._done: list[tuple[int]] = []
         self._flush: asyncio.TimerHandle | None = None
@@ -50,8 +48,10 @@ class Outbox:
         found = await self._store.read(rows.load)
         for number, owner, adapter, seq in found.lanes:
             self._add(Lane(number, owner=owner, adapter=adapter, seq=seq, expiry=self._settings.expiry))
-        for lane_id, event_id, order in found.seen:
-            self._by_id[lane_id].seen[event_id] = order
+        for lane_id, seq, event_id in found.seen:
+            lane = self._by_id[lane_id]
+            lane.seen[event_id] = seq
+            lane.seq = lane.reserved = max(lane.seq, seq)
         self._row = found.last_row
         for lane_id, count, size in found.waiting:
             lane = self._by_id[lane_id]
@@ -94,15 +94,17 @@ class Outbox:
         return bool(spilled)
 
     def put_durable(self, entries: list[Entry], seen: list[tuple[Lane, str]]) -> None:
-        """Write accepted entries and the event ids seen of them; they are sent once they are on disk."""
+        """Write accepted entries and the event ids seen of them; they are sent once they are on disk.
+
+        What was seen carries the sequence of the lane, so that it goes on after a crash where it was.
+        """
         self._insert(entries, spilling=False)
-        self._store.write(rows.SEEN, [(lane.id, event_id, lane.seen[event_id]) for lane, event_id in seen])
-        lanes = {entry.lane.id: entry.lane for entry in entries}.values()
-        self._store.write(rows.SEQ, [(lane.seq, lane.id) for lane in lanes])
-        for lane in lanes:
-            if lane.seq >= lane.reserved:
-                lane.reserved = lane.seq + FORGET_EVERY
-                self._store.write(rows.FORGET, [(lane.id, lane.seq - rows.SEEN_ON_DISK)])
+        self._store.write(rows.SEEN, [(lane.id, lane.seen[event_id], event_id) for lane, event_id in seen])
+        self._seen += len(seen)
+        if self._seen >= rows.FORGET_EVERY:
+            self._seen = 0
+            self._store.write(rows.SEQ, [(lane.seq, lane.id) for lane in self.lanes.values() if lane.durable])
+            self._store.write(rows.FORGET, [(rows.SEEN_ON_DISK,)])
 
     def confirmed(self, entry: Entry) -> None:
         """Forget an entry that the broker has."""
@@ -154,7 +156,7 @@ class Outbox:
             waiting[entry.lane].append(entry)
         first: list[tuple[int, int, str, bytes]] = []
         for lane, entries in waiting.items():
-            entries += lane.head
+            entries.extend(lane.head)
             lane.head.clear()
             if not all(entry.row for entry in entries):
                 first += [(entry.row, lane.id, entry.topic, entry.payload) for entry in entries]

@@ -84,11 +84,11 @@ class Reception:
         results = await asyncio.gather(
             *(self._bus.emit(accepted, durable=True) for accepted in events.values()), return_exceptions=True
         )
-        for (owner, accepted), error in zip(events.items(), results, strict=True):
-            if isinstance(error, RefusedError) and error.code == "outbox_full":
-                self._counters.add("dropped", len(accepted), owner=owner, adapter="inbox", reason=error.code)
-            elif error is not None:
-                raise StoreError(str(error)) from error
+        for (owner, accepted), result in zip(events.items(), results, strict=True):
+            if isinstance(result, RefusedError) and result.code == "outbox_full":
+                self._counters.add("dropped", len(accepted), owner=owner, adapter="inbox", reason=result.code)
+            elif result is not None:
+                raise StoreError(str(result)) from result
         await self._store.committed()
         return commands
 

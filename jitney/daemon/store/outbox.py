@@ -9,6 +9,9 @@ from msgspec import Struct
 SEEN_ON_DISK: Final = 10_000
 """Event ids remembered of a durable lane, over restarts."""
 
+FORGET_EVERY: Final = 100_000
+"""So many events later what is older is forgotten: one pass over the table, which has no index to be cheap to fill."""
+
 ADD_LANE: Final = "INSERT OR IGNORE INTO lane (id, owner, adapter, seq) VALUES (?, ?, ?, ?)"
 SEQ: Final = "UPDATE lane SET seq = ? WHERE id = ?"
 PUT: Final = "INSERT INTO outbox (id, lane, topic, payload) VALUES (?, ?, ?, ?)"
@@ -16,19 +19,21 @@ DELETE: Final = "DELETE FROM outbox WHERE id = ?"
 DROP_OLDEST: Final = (
     "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE lane = ? AND id > ? ORDER BY id LIMIT ?)"
 )
-SEEN: Final = "INSERT OR REPLACE INTO seen (lane, id, number) VALUES (?, ?, ?)"
-FORGET: Final = "DELETE FROM seen WHERE lane = ? AND number <= ?"
+SEEN: Final = "INSERT INTO seen (lane, seq, id) VALUES (?, ?, ?)"
+FORGET: Final = "DELETE FROM seen WHERE seq <= (SELECT seq FROM lane WHERE lane.id = seen.lane) - ?"
 DEAD: Final = "INSERT INTO dead (owner, adapter, topic, payload, reason, time) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Found(Struct, frozen=True):
-    """What an earlier run has left: lanes (id, owner, adapter, seq), what waits per lane (id, rows, bytes),
-    what was seen (lane, event id, number), and the last row number ever given.
-    """  # noqa: D205 - the summary is the list
+    """What an earlier run has left.
+
+    Lanes are (id, owner, adapter, seq), ``waiting`` is (lane, rows, bytes), ``seen`` is (lane, seq, event id) in
+    this order, ``last_row`` the last row number.
+    """
 
     lanes: list[tuple[int, str, str, int]]
     waiting: list[tuple[int, int, int]]
-    seen: list[tuple[int, str, int]]
+    seen: list[tuple[int, int, str]]
     last_row: int
 
 
@@ -37,7 +42,7 @@ def load(db: sqlite3.Connection) -> Found:
     return Found(
         lanes=db.execute("SELECT id, owner, adapter, seq FROM lane").fetchall(),
         waiting=db.execute("SELECT lane, count(*), sum(length(payload)) FROM outbox GROUP BY lane").fetchall(),
-        seen=db.execute("SELECT lane, id, number FROM seen ORDER BY lane, number").fetchall(),
+        seen=db.execute("SELECT lane, seq, id FROM seen ORDER BY lane, seq").fetchall(),
         last_row=db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0],
     )
 

@@ -8,8 +8,8 @@ from jitney.adapters.base import Adapter, Clock
 from jitney.adapters.errors import DisconnectedError, MisconfiguredError, RefusedError, UnauthorisedError
 from jitney.daemon.config.schema import AdapterSettings
 from jitney.daemon.log import Decay, bound, get
-from jitney.daemon.supervision.backoff import Backoff
 from jitney.daemon.owners.registry import Owners
+from jitney.daemon.supervision.backoff import Backoff
 from jitney.daemon.supervision.context import AdapterContext, Services
 from jitney.daemon.supervision.status import StatusBoard
 from jitney.topics import HOUSE, Command, JitneyError, Reply, TopicTree
@@ -42,8 +42,10 @@ class Runner:
         """Run the adapter until it is finished, failed or cancelled."""
         with bound(adapter=self.settings.name):
             self.board.set("connecting")
-            while (delay := await self._attempt()) is not None:
+            delay = await self._attempt()
+            while delay is not None:
                 await asyncio.sleep(delay)
+                delay = await self._attempt()
 
     def accepts(self, owner: str) -> bool:
         """Tell whether an owner may command it: a shared adapter's anybody, a person's only that person."""
@@ -60,7 +62,7 @@ class Runner:
             if isinstance(error, RefusedError):
                 raise
             raise RefusedError("failed", str(error)) from error
-        except Exception as error:
+        except Exception as error:  # adapters are other people's code
             _log.exception("a command crashed its adapter's code", command=command.name)
             raise RefusedError("crashed", f"{type(error).__name__}: a fault in {self.settings.name}") from error
 
@@ -76,17 +78,18 @@ class Runner:
             self._unauthorised(error)
             return self._backoff.delay(error)
         except MisconfiguredError as error:
-            return self._failed(str(error))
+            self._give_up(str(error))
         except (DisconnectedError, RefusedError) as error:
             return self._disconnected(error, self._clock() - began)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - adapters are other people's code: their faults stay theirs
             _log.exception("the adapter crashed: this is a fault in its code")
-            if self._backoff.crashed():
-                return self._failed(f"it crashed again and again: {type(error).__name__}: {error}")
-            return self._disconnected(error, self._clock() - began)
+            if not self._backoff.crashed():
+                return self._disconnected(error, self._clock() - began)
+            self._give_up(f"it crashed again and again: {type(error).__name__}: {error}")
+        else:
+            self.board.set("offline", "finished")
         finally:
             self.context.is_online = False
-        self.board.set("offline", "finished")
         return None
 
     def _disconnected(self, error: Exception, lasted: float) -> float | None:
@@ -94,7 +97,8 @@ class Runner:
         reason = str(error) or type(error).__name__
         delay = self._backoff.delay(error)
         if self._backoff.exhausted():
-            return self._failed(f"given up after {self._backoff.attempts} attempts: {reason}")
+            self._give_up(f"given up after {self._backoff.attempts} attempts: {reason}")
+            return None
         self._decay.failed("disconnected", reason=reason, next_attempt_in=round(delay, 1))
         self.board.set("offline", reason)
         return delay
@@ -104,7 +108,7 @@ class Runner:
         self.board.set("reauth", str(error))
         self.board.alert(self.settings.owner, REAUTH, message=f"{error}: {error.remedy}", link=error.link)
 
-    def _failed(self, reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         _log.error("the adapter is given up until its configuration changes", reason=reason)
         self.board.set("failed", reason)
         self.board.alert(self.settings.owner, FAILED, message=reason)

@@ -120,6 +120,7 @@ class Health:
     async def run(self) -> None:
         """Publish info once and health every minute, retained; cancelled to stop it."""
         self._retained.say("info", msgspec.json.encode({"adapters": sorted(self._runners)}))
+        await self._connection.reconciled.wait()
         while True:
             self._retained.say("health", msgspec.json.encode(self.plain()))
             await asyncio.sleep(EVERY)
