@@ -90,6 +90,7 @@ class App:
             self.broker_url = (await enter(EmbeddedBroker())).url
         await self._build(store)
         await self._outbox.load()
+        self._stack.push_async_callback(self._keep_the_rest)
         await self._ledger.load()
         self._retained.begin()
         if config.http.listen:
@@ -175,4 +176,6 @@ class App:
                 await self._connection.close()
         except TimeoutError:
             _log.warning("the broker did not confirm everything in time: the rest is kept for the next start")
+
+    async def _keep_the_rest(self) -> None:
         await self._outbox.close(self._publisher.entries(self._connection.window.unconfirmed()))

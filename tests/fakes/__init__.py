@@ -1,0 +1,1 @@
+"""Servers on real sockets that play the outside, strictly."""
