@@ -21,6 +21,7 @@ from mqtt5 import (
     UnsubscribePacket,
 )
 
+from jitney.daemon.broker.answers import Answers
 from jitney.daemon.broker.greeting5 import connect_packet, consent
 from jitney.daemon.broker.keepalive import SILENCE, KeepAlive
 from jitney.daemon.broker.packets5 import MalformedPacketError, PacketReader
@@ -37,10 +38,9 @@ from jitney.daemon.broker.session import (
     Subscription,
 )
 from jitney.daemon.broker.transport import endpoint, open_transport, unreachable
-from jitney.daemon.broker.window import LAST_ID
+from jitney.daemon.broker.unsent import Unsent
 
 _CONNACK_HEAD: Final = 0x20
-_LARGEST_ID: Final = 65_535
 _PING: Final = PingReqPacket().write()
 _GOODBYE: Final = DisconnectPacket().write()
 
@@ -82,9 +82,8 @@ class Session5(asyncio.Protocol):
         self._ended = False
         self._error: Exception | None = None
         self._gone = asyncio.Event()
-        self._request_id = LAST_ID
-        self._requests: dict[int, asyncio.Future[SubAckPacket | UnsubAckPacket]] = {}
-        self._refused: list[tuple[int, int]] = []
+        self._answers = Answers(place=self._place, timeout=options.timeout)
+        self._unsent = Unsent(listener)
 
     def send(self, batch: Sequence[tuple[int, Message]], *, duplicate: bool = False) -> None:
         """Write messages in this order, each with its packet id.
@@ -108,10 +107,10 @@ class Session5(asyncio.Protocol):
                     user_properties=message.properties,
                 ).write()
             except (ValueError, OverflowError):
-                self._refuse(packet_id, UNENCODABLE)
+                self._unsent.add(packet_id, UNENCODABLE)
                 continue
             if len(packet) > longest:
-                self._refuse(packet_id, TOO_LARGE)
+                self._unsent.add(packet_id, TOO_LARGE)
                 continue
             written.append(packet)
         self._write(b"".join(written))
@@ -122,28 +121,16 @@ class Session5(asyncio.Protocol):
 
     async def subscribe(self, subscriptions: Sequence[Subscription]) -> list[int]:
         """Subscribe; returns one reason code each. Raises BrokerUnreachableError when the connection ends first."""
-        packet_id = self._next_request()
-        filters = [
-            TopicFilter(
-                subscription.pattern,
-                max_qos=QoS(subscription.qos),
-                no_local=True,
-                retain_as_published=False,
-                retain_handling=RetainHandling.SEND_ALWAYS if subscription.replay else RetainHandling.SEND_NEVER,
-            )
-            for subscription in subscriptions
-        ]
-        answer = await self._request(packet_id, SubscribePacket(packet_id, filters).write(), what="SUBSCRIBE")
-        if len(answer.reason_codes) != len(filters):
-            message = f"{self._place} answered {len(filters)} subscriptions with {len(answer.reason_codes)} codes"
-            raise BrokerUnreachableError(message)
-        return [int(code) for code in answer.reason_codes]
+        packet_id = self._answers.next_id()
+        filters = [_topic_filter(subscription) for subscription in subscriptions]
+        self._write(SubscribePacket(packet_id, filters).write())
+        return await self._answers.to(packet_id, "SUBSCRIBE", codes=len(subscriptions))
 
     async def unsubscribe(self, patterns: Sequence[str]) -> None:
         """Unsubscribe and wait for the answer. Raises BrokerUnreachableError when the connection ends first."""
-        packet_id = self._next_request()
-        packet = UnsubscribePacket(packet_id, list(patterns)).write()
-        await self._request(packet_id, packet, what="UNSUBSCRIBE")
+        packet_id = self._answers.next_id()
+        self._write(UnsubscribePacket(packet_id, list(patterns)).write())
+        await self._answers.to(packet_id, "UNSUBSCRIBE")
 
     def pause(self) -> None:
         """Stop reading the socket, so that the broker has to wait; keep-alive goes on."""
@@ -191,7 +178,7 @@ class Session5(asyncio.Protocol):
         except TimeoutError:
             message = (
                 f"{self._place} took the connection but did not answer within {options.timeout:g} s: "
-                "is it an MQTT broker, and not overloaded?"
+                'is it overloaded? If it speaks no MQTT 5, set [mqtt] protocol = "3.1.1"'
             )
             raise BrokerUnreachableError(message) from None
         self.limits = consent(connack, options, place=self._place)
@@ -225,15 +212,12 @@ class Session5(asyncio.Protocol):
         if not self._ended:
             self._end(self._cut(exc))
         self._gone.set()
-        error = self._error
-        closed = BrokerUnreachableError(str(error or f"{self._place}: the connection was closed"))
-        for answer in self._requests.values():
-            if not answer.done():
-                answer.set_exception(closed)
+        self._unsent.stop()
+        self._answers.fail(self._error)
         if self._begun:
-            self._listener.lost(error)
+            self._listener.lost(self._error)
         elif not self._greeting.done():
-            self._greeting.set_exception(error or closed)
+            self._greeting.set_exception(self._error or BrokerUnreachableError(f"{self._place}: closed"))
 
     def _begin(self) -> None:
         if not self._paused:
@@ -290,36 +274,12 @@ class Session5(asyncio.Protocol):
         if isinstance(packet, PingRespPacket):
             return
         if isinstance(packet, SubAckPacket | UnsubAckPacket):
-            answer = self._requests.get(packet.packet_id)
-            if answer is not None and not answer.done():
-                answer.set_result(packet)
+            self._answers.give(packet.packet_id, [int(code) for code in packet.reason_codes])
         elif isinstance(packet, DisconnectPacket):
             code, said = packet.reason_code, packet.reason_str or ""
             self._fail(dismissal(int(code), self._options, place=self._place, name=code.name, said=said))
         else:
             self._fail(BrokerUnreachableError(f"{self._place} sent {_name(packet)}, which does not belong here"))
-
-    async def _request(self, packet_id: int, packet: bytes, *, what: str) -> SubAckPacket | UnsubAckPacket:
-        if self._ended:
-            message = f"{self._place}: the connection was closed before {what}"
-            raise BrokerUnreachableError(message)
-        answer: asyncio.Future[SubAckPacket | UnsubAckPacket] = self._loop.create_future()
-        self._requests[packet_id] = answer
-        self._write(packet)
-        try:
-            async with asyncio.timeout(self._options.timeout):
-                return await answer
-        except TimeoutError:
-            message = f"{self._place} did not answer {what} within {self._options.timeout:g} s"
-            raise BrokerUnreachableError(message) from None
-        finally:
-            del self._requests[packet_id]
-
-    def _next_request(self) -> int:
-        self._request_id += 1
-        while self._request_id > _LARGEST_ID or self._request_id in self._requests:
-            self._request_id = self._request_id + 1 if self._request_id < _LARGEST_ID else LAST_ID + 1
-        return self._request_id
 
     def _write(self, data: bytes) -> None:
         if data and not self._ended and self._transport is not None:
@@ -331,19 +291,6 @@ class Session5(asyncio.Protocol):
     def _silent(self) -> None:
         silence = self._alive.seconds * SILENCE
         self._fail(BrokerUnreachableError(f"{self._place} has said nothing for {silence:g} s"))
-
-    def _refuse(self, packet_id: int, reason: int) -> None:
-        if not self._refused:
-            self._loop.call_soon(self._tell_refused)
-        self._refused.append((packet_id, reason))
-
-    def _tell_refused(self) -> None:
-        refused, self._refused = self._refused, []
-        if self._gone.is_set():
-            return
-        for packet_id, reason in refused:
-            self._listener.acked(packet_id, reason)
-        self._listener.flushed()
 
     def _malformed(self, error: MalformedPacketError) -> Exception:
         if self._begun:
@@ -374,6 +321,16 @@ class Session5(asyncio.Protocol):
             self._reading = False
             self._error = error
             self._alive.stop()
+
+
+def _topic_filter(subscription: Subscription) -> TopicFilter:
+    return TopicFilter(
+        subscription.pattern,
+        max_qos=QoS(subscription.qos),
+        no_local=True,
+        retain_as_published=True,
+        retain_handling=RetainHandling.SEND_ALWAYS if subscription.replay else RetainHandling.SEND_NEVER,
+    )
 
 
 def _name(packet: Packet) -> str:

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -66,12 +68,19 @@ def endpoint(url: str) -> Endpoint:
 async def open_transport(options: ConnectOptions, protocol: asyncio.Protocol) -> None:
     """Connect ``protocol`` to the broker. Raises BrokerUnreachableError, or BrokerRefusedError for a TLS file."""
     target = endpoint(options.url)
+    async with reaching(target, options.timeout):
+        await _open(options, target, protocol)
+
+
+@asynccontextmanager
+async def reaching(target: Endpoint, seconds: float) -> AsyncIterator[None]:
+    """Bound what connects to ``target``, and raise BrokerUnreachableError with words for a person when it fails."""
     try:
-        async with asyncio.timeout(options.timeout):
-            await _open(options, target, protocol)
+        async with asyncio.timeout(seconds):
+            yield
     except TimeoutError:
         message = (
-            f"{target.place} did not take the connection within {options.timeout:g} s: "
+            f"{target.place} did not take the connection within {seconds:g} s: "
             "is the host up, and does no firewall stand between?"
         )
         raise BrokerUnreachableError(message) from None
@@ -98,8 +107,7 @@ def unreachable(target: Endpoint, error: OSError) -> BrokerUnreachableError:
         case PermissionError():
             text = f"may not be opened by this user ({error.strerror}): check the rights of the socket"
         case ConnectionError():
-            hint = "does this port speak TLS?" if target.secure else "the broker's log may say why"
-            text = f"cut the connection ({error}): {hint}"
+            text = f"cut the connection ({error}): {_hint(target)}"
         case _:
             text = f"cannot be reached ({error}): is the broker running, and is [mqtt] url right?"
     return BrokerUnreachableError(f"{target.place} {text}")
@@ -137,6 +145,12 @@ def _tls_context(options: ConnectOptions) -> ssl.SSLContext:
 
 def _unusable(*, key: str, path: str, error: OSError) -> BrokerRefusedError:
     return BrokerRefusedError(f"[mqtt] {key}: {path} cannot be used for TLS: {error.strerror or error}")
+
+
+def _hint(target: Endpoint) -> str:
+    if target.websocket:
+        return "is this port its websocket listener, and is the path in [mqtt] url right?"
+    return "does this port speak TLS?" if target.secure else "the broker's log may say why"
 
 
 def _problem(parts: SplitResult) -> str:

@@ -75,7 +75,14 @@ class Commands:
             deadline=time.time() + (incoming.expiry or TIME_TO_LIVE),
         )
         try:
-            command = self._checked(command, incoming)
+            request = _read(incoming)
+            command = msgspec.structs.replace(
+                command,
+                data=request.data,
+                client=request.client or command.client,
+                transaction=request.transaction or command.transaction,
+            )
+            self._check(command, request)
         except RefusedError as error:
             self._answer(command, Reply.failed(error.code, str(error)))
             return None
@@ -92,21 +99,7 @@ class Commands:
         self._running[command.owner] += 1
         self._group.create_task(self._carry_out(command), name=f"command {command.owner} {command.id}")
 
-    def _checked(self, command: Command, incoming: Incoming) -> Command:
-        if incoming.retain:
-            raise RefusedError("retained", "a command must not be retained: it would be carried out again and again")
-        if len(incoming.payload) > MOST_BYTES:
-            raise RefusedError("too_large", f"a command has at most {MOST_BYTES} bytes")
-        try:
-            request = requests.decode(incoming.payload)
-        except InvalidPayloadError as error:
-            raise RefusedError("invalid", str(error)) from error
-        command = msgspec.structs.replace(
-            command,
-            data=request.data,
-            client=request.client or command.client,
-            transaction=request.transaction or command.transaction,
-        )
+    def _check(self, command: Command, request: requests.Request) -> None:
         if request.owner not in ("", command.owner):
             raise RefusedError(
                 "foreign_owner", f"the payload says owner {request.owner!r}, the topic {command.owner!r}"
@@ -118,7 +111,6 @@ class Commands:
         target = self._targets.get(command.adapter)
         if target is None or not target.accepts(command.owner):
             raise RefusedError("unknown_adapter", f"{command.owner} has no adapter {command.adapter!r}")
-        return command
 
     async def _carry_out(self, command: Command) -> None:
         with bound(owner=command.owner, adapter=command.adapter, event_id=command.id):
@@ -157,3 +149,14 @@ class Commands:
                 reason=reply.error.message,
             )
         self._replies.send(command, reply)
+
+
+def _read(incoming: Incoming) -> requests.Request:
+    if incoming.retain:
+        raise RefusedError("retained", "a command must not be retained: it would be carried out again and again")
+    if len(incoming.payload) > MOST_BYTES:
+        raise RefusedError("too_large", f"a command has at most {MOST_BYTES} bytes")
+    try:
+        return requests.decode(incoming.payload)
+    except InvalidPayloadError as error:
+        raise RefusedError("invalid", str(error)) from error
