@@ -25,8 +25,7 @@ from jitney.daemon.config.schema import (
     RetrySettings,
 )
 from jitney.topics import Command, Event, EventData, Reply, cloudevents, event
-
-DEADLINE = 15.0
+from tests.waiting import DEADLINE, until
 
 
 class Ticked(EventData, frozen=True):
@@ -111,9 +110,8 @@ class Daemon:
 
     async def drained(self) -> None:
         """Wait until the broker has confirmed everything."""
-        async with asyncio.timeout(DEADLINE):
-            while sum(self.app._outbox.waiting()) or len(self.app._connection.window) or self.app._ledger.waiting():
-                await asyncio.sleep(0.01)
+        app = self.app
+        await until(lambda: not (sum(app._outbox.waiting()) or len(app._connection.window) or app._ledger.waiting()))
 
     async def stop(self) -> None:
         assert self.task is not None
@@ -160,7 +158,7 @@ class Observer:
 
     async def message(self, topic: str) -> aiomqtt.Message:
         """Wait for a message on a topic and return the newest."""
-        found: aiomqtt.Message = await self.until(lambda: self.on(topic)[-1:])
+        await self.until(lambda: self.on(topic))
         return self.on(topic)[-1]
 
     def on(self, topic: str) -> list[aiomqtt.Message]:

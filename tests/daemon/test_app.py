@@ -271,7 +271,7 @@ async def test_what_cannot_work_is_given_up_and_the_other_adapters_do_not_notice
 
 
 async def test_after_the_configured_attempts_an_adapter_is_given_up(broker: Broker, tmp_path: Path) -> None:
-    async def act(self: Played, ctx: Context) -> None:
+    async def act(_: Played, __: Context) -> None:
         raise DisconnectedError("the house is dark")
 
     Played.act = act

@@ -13,8 +13,9 @@ from jitney.daemon.broker.session import Incoming
 from jitney.daemon.delivery.inbox import event_of
 from jitney.topics import InvalidPayloadError
 from jitney.topics.tree import InboxTopic
-from tests.daemon.running import Observer, config, observing, payload, running
+from tests.daemon.running import Daemon, Observer, config, observing, payload, running
 from tests.fakes.mosquitto import Broker
+from tests.waiting import until
 
 ECHO = "jitney/alice/command/played/echo"
 
@@ -61,7 +62,7 @@ async def test_a_command_without_mqtt_5_properties_is_answered_by_client_and_tra
     ],
 )
 async def test_a_command_that_cannot_be_carried_out_is_refused_with_a_code(
-    broker: Broker, tmp_path: Path, topic: str, body: bytes, code: str
+    broker: Broker, tmp_path: Path, *, topic: str, body: bytes, code: str
 ) -> None:
     async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
         await daemon.connected()
@@ -117,18 +118,20 @@ async def test_one_person_cannot_command_another_persons_adapter(broker: Broker,
         assert (await reply(observer, "jitney/bob/reply/_/_"))["error"]["code"] == "unknown_adapter"
 
 
+async def kept(daemon: Daemon) -> bool:
+    store = daemon.app._health._store
+    return bool(await store.read(lambda db: db.execute("SELECT 1 FROM command").fetchall()))
+
+
 async def test_a_command_that_was_accepted_before_a_crash_is_carried_out_by_the_next_run(
     broker: Broker, tmp_path: Path
 ) -> None:
     async with observing(broker.port) as observer:
         async with running(config(broker.url), tmp_path) as daemon:
             await daemon.connected()
-            daemon.app._commands.begin = lambda command: None  # type: ignore[method-assign]  # the crash comes first
+            daemon.app._commands.begin = lambda _: None  # type: ignore[method-assign]  # the crash comes first
             await observer.publish(ECHO, b'{"n":1}')
-            store = daemon.app._health._store
-            async with asyncio.timeout(10):
-                while not await store.read(lambda db: db.execute("SELECT 1 FROM command").fetchall()):
-                    await asyncio.sleep(0.01)
+            await until(lambda: kept(daemon))
         assert not observer.on("jitney/alice/reply/_/_")
         async with running(config(broker.url), tmp_path) as daemon:
             await observer.until(lambda: observer.on("jitney/alice/reply/_/_"))

@@ -68,6 +68,7 @@ class Bus:
                 await self._store.committed()
             except StoreError as error:
                 raise RefusedError("not_kept", str(error)) from error
+        await self._outbox.room()
 
     def set_state(self, state: State, *, adapter: str, durable: bool) -> None:
         """Put the value of a subject into the ledger of retained topics."""

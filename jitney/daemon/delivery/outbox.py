@@ -15,6 +15,13 @@ from jitney.daemon.store.store import RETRY_SECONDS, Store, StoreError
 MEMORY_BYTES: Final = 16 << 20
 """What waits in memory of all lanes together; beyond it a lane keeps only ``SHARE`` entries there."""
 
+CROWDED: Final = 4 << 20
+ROOMY: Final = 2 << 20
+"""From so many bytes in memory on a source has to wait until there are only so many."""
+
+PATIENCE: Final = 0.5
+"""Seconds that a source waits for a broker that confirms nothing at all; from then on it does not wait."""
+
 SHARE: Final = 16
 CHUNK: Final = 200
 """Rows read back from disk at once, and rows dropped at once when a lane has reached its limit on disk."""
@@ -42,6 +49,8 @@ class Outbox:
         self._flush: asyncio.TimerHandle | None = None
         self._hungry: deque[Lane] = deque()
         self._refill = asyncio.Event()
+        self._room = asyncio.Event()
+        self._stalled = False
 
     async def load(self) -> None:
         """Find what an earlier run has left."""
@@ -93,6 +102,17 @@ class Outbox:
             self._insert(spilled, spilling=True)
         return bool(spilled)
 
+    async def room(self) -> None:
+        """Wait while memory is crowded and the broker takes something: a slow broker slows the sources."""
+        while self._memory > CROWDED and not self._stalled:
+            self._room.clear()
+            confirmed = self._memory
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._room.wait()
+            except TimeoutError:
+                self._stalled = self._memory >= confirmed
+
     def put_durable(self, entries: list[Entry], seen: list[tuple[Lane, str]]) -> None:
         """Write accepted entries and the event ids seen of them; they are sent once they are on disk.
 
@@ -109,6 +129,9 @@ class Outbox:
     def confirmed(self, entry: Entry) -> None:
         """Forget an entry that the broker has."""
         self._memory -= entry.size
+        self._stalled = False
+        if self._memory < ROOMY:
+            self._room.set()
         lane = entry.lane
         if lane.on_disk and len(lane.head) < LOW:
             self._fill(lane)
