@@ -58,16 +58,19 @@ async def test_the_bus_says_that_it_is_there_and_when_it_has_gone(broker: Broker
     assert b'"offline"' in held["jitney/alice/status/played"]
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.parametrize("durable", [False, True])
 async def test_nothing_is_lost_or_reordered_when_the_connection_is_cut_again_and_again(
-    broker: Broker, tmp_path: Path, *, durable: bool
+    broker: Broker, tmp_path: Path, *, durable: bool, protocol: str
 ) -> None:
     total, cuts = 3000, 5
     limits = OutboxSettings(memory_events=100)
     async with (
         proxy(broker.port) as link,
         observing(broker.port, TOPIC) as observer,
-        running(config(link.url, durable=durable, outbox=limits, mqtt={"window": 50}), tmp_path) as daemon,
+        running(
+            config(link.url, durable=durable, outbox=limits, mqtt={"window": 50, "protocol": protocol}), tmp_path
+        ) as daemon,
     ):
         await daemon.connected()
         for cut in range(cuts):
@@ -98,10 +101,11 @@ async def test_answers_that_never_come_are_noticed_and_the_messages_sent_again(b
         await daemon.drained()
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_states_of_an_absence_arrive_as_their_last_value_and_a_wiped_broker_gets_them_all(
-    broker: Broker, tmp_path: Path
+    broker: Broker, tmp_path: Path, *, protocol: str
 ) -> None:
-    async with running(config(broker.url), tmp_path) as daemon:
+    async with running(config(broker.url, mqtt={"protocol": protocol}), tmp_path) as daemon:
         await daemon.connected()
         lamp = "jitney/alice/state/played/lamp"
         for name in ("lamp", "door"):
@@ -120,11 +124,14 @@ async def test_states_of_an_absence_arrive_as_their_last_value_and_a_wiped_broke
         assert "jitney/alice/state/played/door" in held
 
 
-async def test_orphans_on_the_broker_are_cleared_at_the_first_connect(broker: Broker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_orphans_on_the_broker_are_cleared_at_the_first_connect(
+    broker: Broker, tmp_path: Path, *, protocol: str
+) -> None:
     async with observing(broker.port, "none") as observer:
         await observer.publish("jitney/alice/state/played/ghost", b"{}", retain=True)
         await observer.publish("jitney/alice/state/foreign/lamp", b"{}", retain=True)
-    async with running(config(broker.url), tmp_path) as daemon:
+    async with running(config(broker.url, mqtt={"protocol": protocol}), tmp_path) as daemon:
         await daemon.connected()
         await daemon.drained()
         held = await retained(broker.port)

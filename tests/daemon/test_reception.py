@@ -38,10 +38,12 @@ async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_
         assert message.properties.json()["CorrelationData"] == "00ff"
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_a_command_without_mqtt_5_properties_is_answered_by_client_and_transaction(
-    broker: Broker, tmp_path: Path
+    broker: Broker, tmp_path: Path, *, protocol: str
 ) -> None:
-    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+    settings = config(broker.url, mqtt={"protocol": protocol})
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
         await daemon.connected()
         await observer.publish(ECHO, b'{"data":{"n":1},"client":"flow/1","transaction":5}')
         answer = await reply(observer, "jitney/alice/reply/flow%2F1/5")

@@ -38,6 +38,8 @@ QUIET: Final = 0.25
 """The replay of retained messages is over when none came for so many seconds."""
 
 REPLAY_DEADLINE: Final = 15.0
+END_DEADLINE: Final = 5.0
+"""Seconds until a session that was aborted has told so."""
 
 _log = get("broker")
 
@@ -211,6 +213,7 @@ class Connection:
             self.session = self._dialled = self._replayed = None
             self._inbound.forget(session)
             session.abort()
+            await asyncio.wait([self._lost], timeout=END_DEADLINE)
 
     async def _subscribe(self, session: Session) -> None:
         codes = await session.subscribe(self._subscriptions)
@@ -248,19 +251,9 @@ class Connection:
             self._in_flight += len(batch)
             session.send(batch, duplicate=session.limits.session_present)
             room -= len(batch)
-        if room > 0 and (messages := self._fitting(session, self._supply.take(room))):
+        if room > 0 and (messages := self._supply.take(room)):
             self._in_flight += len(messages)
             session.send(self.window.launch(messages))
-
-    def _fitting(self, session: Session, messages: list[Message]) -> list[Message]:
-        most = session.limits.packet_bytes
-        fitting = [message for message in messages if len(message.payload) + _OVERHEAD < most]
-        if len(fitting) != len(messages):
-            for message in messages:
-                if len(message.payload) + _OVERHEAD >= most:
-                    self._supply.refused(message, explain(_TOO_LARGE))
-            self.wake()
-        return fitting
 
     def _came(self, session: Session) -> None:
         self.health.connects += 1
@@ -278,7 +271,3 @@ class Connection:
         self.health.state = "offline"
         self.health.reason = str(error)
         self._decay.failed("no connection to the broker", reason=str(error), url=self._options.url)
-
-
-_TOO_LARGE = 0x95
-_OVERHEAD = 2048

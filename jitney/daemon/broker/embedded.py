@@ -6,44 +6,73 @@ It is amqtt: MQTT 3.1.1 only, nothing outlives the process, and everybody on thi
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Any, Final, Self
 
 from jitney.adapters.errors import MisconfiguredError
 
-URL: Final = "embedded:"
-"""The ``[mqtt] url`` that asks for it."""
-PROTOCOL: Final = "3.1.1"
-"""What to dial it with: it does not refuse a CONNECT of MQTT 5 but waits for its end until the time is over."""
-
 _HOST: Final = "127.0.0.1"
 _LISTENER: Final = "default"
-_CHATTY: Final = {"amqtt": logging.ERROR, "transitions": logging.WARNING}
+_SILENCED: Final = ("amqtt", "transitions")
+_CONNECT_SECONDS: Final = 10.0
+_CONNECT_BEGINNING: Final = 12
+"""Bytes that every CONNECT has, and that reach to its protocol level."""
+_LEVEL_5: Final = b"\x00\x04MQTT\x05"
+_UNSUPPORTED: Final = b"\x20\x02\x00\x01"
 
 
-@asynccontextmanager
-async def embedded(*, port: int = 0) -> AsyncIterator[str]:
-    """Run the broker on a port of the loopback, by default any free one; gives its URL.
+class EmbeddedBroker:
+    """A broker on a port of the loopback, by default any free one; ``async with`` it.
 
-    Raises MisconfiguredError when the extra ``embedded`` is not installed.
+    Raises MisconfiguredError when the extra ``embedded`` is not installed or the port is taken.
     """
-    with _quiet():
-        broker = _new_broker()
-        await broker.start()
-        try:
-            async with _listen(broker, port) as url:
-                yield url
-        finally:
-            await broker.shutdown()
+
+    def __init__(self, *, port: int = 0) -> None:
+        self.url = ""
+        self._port = port
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_silenced())
+            broker = _new_broker()
+            await broker.start()
+            stack.push_async_callback(broker.shutdown)
+            self.url = await stack.enter_async_context(_listening(broker, self._port))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+
+class _Rewound:
+    """What amqtt reads from: ``beginning`` once more, then the rest."""
+
+    def __init__(self, beginning: bytes, reader: asyncio.StreamReader) -> None:
+        self._beginning = beginning
+        self._reader = reader
+
+    async def read(self, n: int = -1) -> bytes:
+        """Return ``n`` bytes, or all there are until the end."""
+        if n < 0:
+            taken, self._beginning = self._beginning, b""
+            return taken + await self._reader.read()
+        taken, self._beginning = self._beginning[:n], self._beginning[n:]
+        return taken + await self._reader.readexactly(n - len(taken)) if len(taken) < n else taken
+
+    def feed_eof(self) -> None:
+        """End the stream."""
+        self._reader.feed_eof()
 
 
 @asynccontextmanager
-async def _listen(broker: Any, port: int) -> AsyncIterator[str]:  # noqa: ANN401 - amqtt declares no types
+async def _listening(broker: Any, port: int) -> AsyncIterator[str]:  # noqa: ANN401 - amqtt declares no types
     """Accept connections, in tasks that have ended when this has."""
-    from amqtt.adapters import (  # type: ignore[import-untyped]  # noqa: PLC0415 - the extra may be missing
-        StreamReaderAdapter,
-        StreamWriterAdapter,
-    )
+    from amqtt.adapters import StreamWriterAdapter  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
 
     connections: set[asyncio.Task[None]] = set()
 
@@ -54,11 +83,25 @@ async def _listen(broker: Any, port: int) -> AsyncIterator[str]:  # noqa: ANN401
             task.set_name("embedded broker connection")
             task.add_done_callback(connections.discard)
         try:
-            await broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER)
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                beginning = await reader.readexactly(_CONNECT_BEGINNING)
+            if _LEVEL_5 in beginning:
+                # amqtt would not refuse it but wait for an end that never comes.
+                writer.write(_UNSUPPORTED)
+                writer.close()
+                await writer.wait_closed()
+            else:
+                await broker.external_connected(_Rewound(beginning, reader), StreamWriterAdapter(writer), _LISTENER)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(serve, _HOST, port)
+    try:
+        server = await asyncio.start_server(serve, _HOST, port)
+    except OSError as error:
+        message = f"[mqtt] url: the embedded broker cannot listen on {_HOST} port {port}: {error.strerror}"
+        raise MisconfiguredError(message) from None
     try:
         yield f"mqtt://{_HOST}:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -73,7 +116,7 @@ def _new_broker() -> Any:  # noqa: ANN401 - amqtt declares no types
     try:
         from amqtt.broker import Broker  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra, and 70 ms to import
     except ImportError as error:
-        message = f"[mqtt] url: {URL} needs the embedded broker ({error}): pip install 'jitney[embedded]'"
+        message = f"[mqtt] url: the embedded broker is not installed ({error}): pip install 'jitney[embedded]'"
         raise MisconfiguredError(message) from None
     return Broker(
         {
@@ -84,11 +127,11 @@ def _new_broker() -> Any:  # noqa: ANN401 - amqtt declares no types
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Let the libraries log only what is wrong: amqtt warns about every client that comes or goes."""
-    before = {name: logging.getLogger(name).level for name in _CHATTY}
-    for name, level in _CHATTY.items():
-        logging.getLogger(name).setLevel(level)
+def _silenced() -> Iterator[None]:
+    """Keep the libraries quiet: amqtt warns about every client that comes and logs a traceback for every slow one."""
+    before = {name: logging.getLogger(name).level for name in _SILENCED}
+    for name in _SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ class Refusal(Struct, frozen=True):
 
 _KNOWN: Final = {
     0x80: Refusal("unspecified_error", "see the broker's log", passing=True),
+    0x81: Refusal("not_encodable", "MQTT cannot carry its topic or a property of it"),
     0x83: Refusal("implementation_specific_error", "see the broker's log", passing=True),
     0x87: Refusal("not_authorised", "let Jitney's user read and write everything below the topic root"),
     0x90: Refusal("topic_name_invalid", "the broker does not allow this topic: see its log"),
