@@ -77,11 +77,6 @@ async def _listening(broker: Any, port: int) -> AsyncIterator[str]:  # noqa: ANN
     connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            connections.add(task)
-            task.set_name("embedded broker connection")
-            task.add_done_callback(connections.discard)
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 beginning = await reader.readexactly(_CONNECT_BEGINNING)
@@ -97,8 +92,13 @@ async def _listening(broker: Any, port: int) -> AsyncIterator[str]:  # noqa: ANN
         finally:
             writer.transport.abort()
 
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(serve(reader, writer), name="embedded broker connection")
+        connections.add(task)
+        task.add_done_callback(connections.discard)
+
     try:
-        server = await asyncio.start_server(serve, _HOST, port)
+        server = await asyncio.start_server(accept, _HOST, port)
     except OSError as error:
         message = f"[mqtt] url: the embedded broker cannot listen on {_HOST} port {port}: {error.strerror}"
         raise MisconfiguredError(message) from None

@@ -27,8 +27,8 @@ class RetainedTree:
         self._ledger = ledger
         self._instance = instance
         self._adapters = adapters
-        self._version = version
-        self._boot = utc_now()
+        self.version = version
+        self.boot = utc_now()
 
     @property
     def patterns(self) -> list[str]:
@@ -41,7 +41,7 @@ class RetainedTree:
 
     def state(self, word: str) -> bytes:
         """Return the payload of the bus's own state: ``online``, or ``offline`` for the will."""
-        return msgspec.json.encode({"state": word, "boot": self._boot, "version": self._version})
+        return msgspec.json.encode({"state": word, "boot": self.boot, "version": self.version})
 
     def say(self, name: str, payload: bytes) -> None:
         """Publish something of the bus itself, retained."""

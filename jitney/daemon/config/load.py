@@ -56,6 +56,11 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Config:
 def examine(path: Path, *, environ: Mapping[str, str]) -> Loaded:
     """Return the configuration in a file and its warnings; raises ConfigError with all of its problems."""
     text, mode = _read(path)
+    return judge(text, path, environ=environ, mode=mode)
+
+
+def judge(text: str, path: Path, *, environ: Mapping[str, str], mode: int = 0) -> Loaded:
+    """Return the configuration that a file at ``path`` with this text and mode would be; raises ConfigError."""
     try:
         document, lines = _parse(text, path), positions(text)
     except RecursionError:
@@ -65,7 +70,7 @@ def examine(path: Path, *, environ: Mapping[str, str]) -> Loaded:
     references = References(problems, folder=path.parent, environ=environ)
     config = _config(document, Converter(problems, references), problems=problems, folder=path.parent)
     problems.raise_any()
-    if references.plain and mode & _OTHERS_MAY_READ:
+    if mode & _OTHERS_MAY_READ:
         message = f"holds this secret and others on this machine can read it: chmod {mode & 0o700:o} {path}"
         for key in references.plain:
             problems.warn(key, message)

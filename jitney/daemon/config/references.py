@@ -20,6 +20,9 @@ LONGEST: Final = 65_536
 CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd says it has put the credentials of a service (systemd.exec, "Credentials")."""
 
+_WORTH_HIDING: Final = 4
+"""Shorter ones would make a riddle of every text; a Secret itself shows as many characters."""
+
 _PREFIX: Final = "secret_"
 """What `LoadCredential=secret:FOLDER` puts before the name of each file of the folder."""
 
@@ -50,7 +53,7 @@ class References:
     def scrub(self, text: str) -> str:
         """Return ``text``, which somebody else wrote, without any secret that was fetched."""
         for secret in self._fetched:
-            if secret:
+            if len(secret.reveal()) >= _WORTH_HIDING:
                 text = text.replace(secret.reveal(), str(secret))
         return text
 
@@ -93,18 +96,17 @@ class References:
         return value.strip()
 
     def _file(self, name: str) -> str:
-        path = self._folder / name
+        if name.startswith("~"):
+            message = "a path must be absolute or count from the folder of the configuration: '~' is not expanded"
+            raise _UnavailableError(message)
         try:
-            if path.is_absolute() or not name.startswith("~"):
-                return _read(path)
+            return _read(self._folder / name)
         except FileNotFoundError:
             message = (
                 "there is no such file: write the secret into it (readable by Jitney alone: chmod 600)"
                 f" or correct the path, which counts from {self._folder.absolute()}"
             )
             raise _UnavailableError(message) from None
-        message = "a path must be absolute or count from the folder of this file: '~' is not expanded"
-        raise _UnavailableError(message)
 
     def _credential(self, name: str) -> str:
         given = self._environ.get(CREDENTIALS)

@@ -88,13 +88,13 @@ class Sections:
         types = registry.names()
         self._converter.unknown(table, ["name", *types], key)
         own = [field for field in fields_of(OwnerSettings) if field.encode_name == "name"]
-        called = self._converter.fields(own, table, key).get("name", "")
+        values = self._converter.fields(own, table, key)
         identities = {
             kind: identity
             for kind, entry in table.items()
             if kind in types and (identity := self._identity(kind, entry, (*key, kind))) is not INVALID
         }
-        return OwnerSettings(id=name, name=name if called is INVALID else called or name, identities=identities)
+        return OwnerSettings(id=name, identities=identities, **values)
 
     def _identity(self, kind: str, value: object, key: Key) -> Any:  # noqa: ANN401 - the type's Identity, or INVALID
         if kind in self._missing:

@@ -12,6 +12,7 @@ TLS: Final = ("mqtts", "wss")
 
 _BROKERS: Final = ("mqtt", "mqtts", "ws", "wss")
 _EMBEDDED: Final = "embedded:"
+_SOCKET: Final = "unix:///run/mosquitto/mosquitto.sock"
 
 
 def broker_fault(url: str) -> str:
@@ -21,10 +22,10 @@ def broker_fault(url: str) -> str:
         return "the embedded broker is not installed: pip install 'jitney[embedded]'" if missing else ""
     parts = _split(url)
     if parts is not None and parts.scheme == "unix":
-        return (
-            "" if parts.path.startswith("/") and not parts.netloc else f"expected unix:/path/of/socket, got {got(url)}"
-        )
-    return _fault(url, parts, schemes=_BROKERS, example="mqtt://localhost:1883, unix:/path/of/socket or embedded:")
+        return "" if parts.path.startswith("/") and not parts.netloc else f"expected {_SOCKET}, got {got(url)}"
+    if parts is not None and parts.scheme in ("mqtt", "mqtts") and parts.path not in ("", "/") and parts.hostname:
+        return f"{parts.scheme}:// takes no path, got {got(url)}"
+    return _fault(url, parts, schemes=_BROKERS, example=f"mqtt://localhost:1883, {_SOCKET} or {_EMBEDDED}")
 
 
 def web_fault(url: str) -> str:

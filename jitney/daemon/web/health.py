@@ -33,6 +33,14 @@ class Plain(Struct, frozen=True):
     waiting: int
 
 
+class Info(Struct, frozen=True):
+    """What is running: the version, since when, and which adapters of which type."""
+
+    version: str
+    boot: str
+    adapters: Mapping[str, str]
+
+
 class BrokerDetail(Struct, frozen=True):
     """The broker connection. Times are Unix seconds."""
 
@@ -119,7 +127,7 @@ class Health:
 
     async def run(self) -> None:
         """Publish info once and health every minute, retained; cancelled to stop it."""
-        self._retained.say("info", msgspec.json.encode({"adapters": sorted(self._runners)}))
+        self._retained.say("info", msgspec.json.encode(self._info()))
         await self._connection.reconciled.wait()
         while True:
             self._retained.say("health", msgspec.json.encode(self.plain()))
@@ -157,6 +165,10 @@ class Health:
                 for name, owner, adapter, reason, value in self._counters.items()
             ],
         )
+
+    def _info(self) -> Info:
+        adapters = {name: runner.settings.type.name for name, runner in self._runners.items()}
+        return Info(self._retained.version, self._retained.boot, adapters)
 
     def _broker(self) -> BrokerDetail:
         health = self._connection.health

@@ -1,0 +1,5 @@
+"""A simulated household, for trying the bus out: lights and doors, rides, radio messages."""
+
+from jitney.adapters.demo.adapter import Demo
+
+__all__ = ["Demo"]

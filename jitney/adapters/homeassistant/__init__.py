@@ -1,0 +1,70 @@
+"""Home Assistant: its events and states in, its services out."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from msgspec import Struct
+
+from jitney.adapters.base import Context
+from jitney.adapters.errors import RefusedError, UnauthorisedError
+from jitney.adapters.homeassistant import config as settings
+from jitney.adapters.homeassistant.connection import connect
+from jitney.adapters.homeassistant.events import KINDS
+from jitney.adapters.homeassistant.expiry import refuse_expired
+from jitney.adapters.homeassistant.memory import Memory
+from jitney.adapters.homeassistant.session import Session
+from jitney.topics import Command, EventData, JitneyError, Reply
+
+
+class HomeAssistant:
+    """One Home Assistant."""
+
+    name: ClassVar[str] = "homeassistant"
+    Config: ClassVar[type[Struct]] = settings.Config
+    Identity: ClassVar[type[Struct] | None] = settings.Identity
+    durable: ClassVar[bool] = False
+    kinds: ClassVar[tuple[type[EventData], ...]] = KINDS
+
+    def __init__(self, name: str, config: settings.Config) -> None:
+        self._name = name
+        self._config = config
+        self._memory = Memory(config)
+        self._session: Session | None = None
+
+    async def run(self, ctx: Context) -> None:
+        """Follow Home Assistant until the connection ends; cancelled to stop it.
+
+        Raises DisconnectedError, UnauthorisedError or MisconfiguredError.
+        """
+        refuse_expired(self._config)
+        try:
+            async with connect(
+                self._config, lambda kind, detail: self._memory.oddities.note(ctx, kind, detail)
+            ) as home:
+                self._session = Session(ctx, self._config, self._memory, connection=home)
+                await self._session.run()
+        except ExceptionGroup as group:
+            raise _most_telling(group) from None
+        finally:
+            self._session = None
+
+    async def command(self, command: Command) -> Reply:
+        """Carry out call_service, fire_event or get_states; raises RefusedError."""
+        if self._session is None:
+            message = f"{self._name} is not connected to Home Assistant now"
+            raise RefusedError("disconnected", message)
+        return await self._session.command(command)
+
+
+def _most_telling(group: ExceptionGroup) -> Exception:
+    """Return the one error of a group that the supervisor has to know: a bug before all others."""
+    every = [error for error in _flat(group) if not isinstance(error, JitneyError)] or list(_flat(group))
+    return next((error for error in every if isinstance(error, UnauthorisedError)), every[0])
+
+
+def _flat(group: ExceptionGroup) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _flat(error)
+        else:
+            yield error

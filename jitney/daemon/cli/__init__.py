@@ -1,0 +1,123 @@
+"""The command line: one file per command, of which only the one that was asked for is imported."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Final
+
+from jitney import __version__
+
+COMMANDS: Final = {
+    "run": ("jitney.daemon.cli.run", "run the bus in the foreground"),
+    "demo": ("jitney.daemon.cli.demo", "try it out: no configuration, no broker, simulated sources, live events"),
+    "init": ("jitney.daemon.cli.init", "write a configuration to begin with"),
+    "check": ("jitney.daemon.cli.check", "look for everything that is wrong with a configuration"),
+    "tail": ("jitney.daemon.cli.tail", "watch the events of one owner or of all"),
+    "send": ("jitney.daemon.cli.send", "send a command to an adapter and wait for the reply"),
+}
+"""Each command with its module, whose ``add(subparsers)`` sets ``run``, and what it is for."""
+
+FAILED: Final = 1
+WRONG_USAGE: Final = 2
+WRONG_CONFIGURATION: Final = 78
+INTERRUPTED: Final = 130
+NOBODY_READS: Final = 141
+
+_EXAMPLES: Final = """examples:
+  jitney demo                                  see what it does
+  jitney init && jitney check && jitney run    set it up
+  jitney tail alice                            watch what happens to alice
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status and never raises for what a person did or the network does."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _unread()
+    except ExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is None:
+            return _unread()
+        raise
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if name and name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(COMMANDS)}"
+        print(f"jitney: there is no command {name!r}: {hint}", file=sys.stderr)
+        return WRONG_USAGE
+    parser = _parser(name)
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    if not name:
+        parser.print_help(sys.stderr)
+        return WRONG_USAGE
+    return _command(parsed)
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of all commands, of which only ``name`` knows its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="jitney",
+        description="An event bus for a household: what happens is published to MQTT under the person it belongs to.",
+        epilog=_EXAMPLES + "\n`jitney COMMAND -h` says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"jitney {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command, (module, summary) in COMMANDS.items():
+        if command == name:
+            import_module(module).add(commands)
+        else:
+            commands.add_parser(command, help=summary)
+    return parser
+
+
+def _command(parsed: argparse.Namespace) -> int:
+    from jitney.topics import JitneyError  # noqa: PLC0415 - keeps `jitney --help` from importing what it does not need
+
+    try:
+        return int(parsed.run(parsed))
+    except JitneyError as error:
+        return _failed(error)
+    except ExceptionGroup as group:
+        expected, others = group.split(JitneyError)
+        if expected is None or others is not None:
+            raise
+        return max(_failed(error) for error in _leaves(expected) if isinstance(error, JitneyError))
+
+
+def _failed(error: Exception) -> int:
+    from jitney.daemon.cli.common import UsageError  # noqa: PLC0415 - only needed when something is wrong
+    from jitney.daemon.config.problems import ConfigError  # noqa: PLC0415
+
+    if isinstance(error, ConfigError):
+        print(error, file=sys.stderr)
+        return WRONG_CONFIGURATION
+    print(f"jitney: {error}", file=sys.stderr)
+    return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+
+
+def _leaves(group: BaseException) -> Iterator[BaseException]:
+    if isinstance(group, BaseExceptionGroup):
+        for error in group.exceptions:
+            yield from _leaves(error)
+    else:
+        yield group
+
+
+def _unread() -> int:
+    """Let nothing more be written: whoever read our output has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOBODY_READS
