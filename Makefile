@@ -37,9 +37,9 @@ format: $(READY)  ## format the code and mend what ruff can mend
 	$(BIN)/python -m ruff check --fix
 
 bench: $(READY)  ## measure speed, guarantees and memory: about twenty minutes (bench/README.md)
-	$(BIN)/python bench/publish.py
-	$(BIN)/python bench/chaos.py
-	$(BIN)/python bench/memory.py
+	$(BIN)/python -m bench.publish
+	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.memory
 
 clean:  ## remove the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -44,6 +44,7 @@ class HomeClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._socket.close()
         self._reader.cancel()
         await asyncio.wait([self._reader])
         await self._session.close()

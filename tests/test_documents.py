@@ -28,7 +28,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 COMMAND = re.compile(r"(?:^|[\s`$/])jitney ((?:[a-z-]+)(?: [^|<>;&`\n]*)?)")
 TOPIC = re.compile(r"`jitney/([^`]+)`")
-ENVIRONMENT = {"HOME_TOKEN": "an opaque token of sixteen and more characters", "MQTT_PASSWORD": "a password"}
+ENVIRONMENT = {"HOME_TOKEN": "5f2c8e1b9d7a4c3f" * 4, "MQTT_PASSWORD": "a password"}
 
 
 class Snippet(Struct, frozen=True):

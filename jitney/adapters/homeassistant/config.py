@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
 from jitney.adapters.homeassistant.address import profile_url, websocket_url
@@ -78,8 +78,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token: Secret
     ca_file: str = ""
     event_types: tuple[str, ...] = ("*",)
-    include: Include = Include()
-    exclude: Exclude = Exclude()
+    include: Include = field(default_factory=Include)
+    exclude: Exclude = field(default_factory=Exclude)
     states: bool = True
     events: bool = True
     timeout: Annotated[float, Meta(gt=0, le=600)] = 20.0

@@ -16,7 +16,7 @@ ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not what they should be."""
 
 
-class Origin(Struct, gc=False):
+class Origin(Struct, frozen=True, gc=False):
     """Home Assistant's context of an event: ``user_id`` caused it, ``parent_id`` is the context that led to it."""
 
     id: str = ""
@@ -36,7 +36,7 @@ class NewState(Struct, gc=False):
     last_updated: str
 
 
-class OldState(Struct, gc=False):
+class OldState(Struct, frozen=True, gc=False):
     """What is of interest in the state before."""
 
     state: str
@@ -50,7 +50,7 @@ class Change(Struct, gc=False):
     old_state: OldState | None = None
 
 
-class StateChange(Struct, gc=False):
+class StateChange(Struct, frozen=True, gc=False):
     """A ``state_changed`` event."""
 
     event_type: str
@@ -59,7 +59,7 @@ class StateChange(Struct, gc=False):
     context: Origin | None = None
 
 
-class Happened(Struct, gc=False):
+class Happened(Struct, frozen=True, gc=False):
     """Any other event; ``data`` is a view of the frame."""
 
     event_type: str
@@ -68,14 +68,14 @@ class Happened(Struct, gc=False):
     context: Origin | None = None
 
 
-class Failure(Struct, gc=False):
+class Failure(Struct, frozen=True, gc=False):
     """Why a request failed."""
 
     code: str = "unknown_error"
     message: str = ""
 
 
-class Answer(Struct, gc=False):
+class Answer(Struct, frozen=True, gc=False):
     """The result of a request; ``id`` is None where Home Assistant could not read the request's."""
 
     type: str
@@ -85,7 +85,7 @@ class Answer(Struct, gc=False):
     error: Failure | None = None
 
 
-class FullState(Struct, gc=False):
+class FullState(Struct, frozen=True, gc=False):
     """An entity in the answer to ``get_states``; ``attributes`` is a view of the frame."""
 
     entity_id: str
@@ -103,12 +103,12 @@ Odd: TypeAlias = Callable[[str, object], None]
 """Is told a kind (a short word) and a detail of whatever does not fit."""
 
 
-class _Message(Struct, gc=False):
+class _Message(Struct, frozen=True, gc=False):
     type: str
     event: StateChange | None = None
 
 
-class _Loose(Struct, gc=False):
+class _Loose(Struct, frozen=True, gc=False):
     type: str
     event: Raw | UnsetType = UNSET
 

@@ -58,7 +58,7 @@ class Translator:
         place = crc32((entity_id + updated).encode())
         old = data.old_state
         return Event(
-            id=f"{origin.id}-{place:08x}{entity.content:08x}",
+            id=f"{origin.id}-{place << 32 | entity.content:x}",
             source=self._source,
             type=StateChanged.type,
             subject=entity_id,
@@ -142,7 +142,7 @@ class Translator:
         origin = happened.context or NOWHERE
         place = crc32((happened.event_type + happened.time_fired).encode())
         return Event(
-            id=f"{origin.id}-{place:08x}{crc32(happened.data):08x}",
+            id=f"{origin.id}-{place << 32 | crc32(happened.data):x}",
             source=self._source,
             type=data.type,
             subject=subject or UNSET,

@@ -1,7 +1,10 @@
 """Making and connecting a paho client for one session."""
 
 import asyncio
+import warnings
+from collections.abc import Callable
 from functools import partial
+from traceback import clear_frames
 from typing import Final, Protocol
 
 from paho.mqtt.client import Client
@@ -61,6 +64,9 @@ async def open_client(options: ConnectOptions, client: Client) -> Socket:
     try:
         async with reaching(target, options.timeout):
             await asyncio.shield(opening)
+    except BrokerUnreachableError as error:
+        _close_leftovers(error.__cause__)
+        raise
     finally:
         if not opening.done():
             opening.add_done_callback(partial(_discard, client))
@@ -68,12 +74,35 @@ async def open_client(options: ConnectOptions, client: Client) -> Socket:
     if opened is None:
         message = f"{target.place} closed the connection at once"
         raise BrokerUnreachableError(message)
+    if target.websocket:
+        pass
     return opened
+
+
+def _send_whole(send: Callable[[bytes | bytearray], int], data: bytes | bytearray) -> int:
+    """Send a frame of paho's websocket, which returns 0 for one that went out in part.
+
+    paho would drop the rest with the packet; told that it has to wait, it sends the rest first.
+    """
+    sent = send(data)
+    if data and not sent:
+        raise BlockingIOError
+    return sent
 
 
 def _discard(client: Client, opening: asyncio.Future[MQTTErrorCode]) -> None:
     """Close a connection that came too late."""
-    if not opening.cancelled() and opening.exception() is None:
-        opened = client.socket()
-        if opened is not None:
-            opened.close()
+    if opening.cancelled():
+        return
+    opened = client.socket()
+    if opened is not None:
+        opened.close()
+    _close_leftovers(opening.exception())
+
+
+def _close_leftovers(error: BaseException | None) -> None:
+    """Close the socket that paho leaves to the garbage collector when a handshake fails."""
+    if error is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            clear_frames(error.__traceback__)

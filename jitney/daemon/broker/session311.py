@@ -34,7 +34,6 @@ from jitney.daemon.broker.unsent import Unsent
 
 _PING: Final = b"\xc0\x00"
 _READS_AT_ONCE: Final = 64
-_PATIENCE_PINGS: Final = 4
 _AGAIN: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -76,7 +75,6 @@ class Session311:
         self._answers = Answers(place=self._place, timeout=options.timeout)
         self._unsent = Unsent(listener)
         self._ids: dict[int, int] = {}
-        self._oldest = (0, 0)
         self._acked = False
         self._begun = False
         self._paused = False
@@ -251,22 +249,12 @@ class Session311:
             self._loop.remove_writer(self._socket)
 
     def _ping(self) -> None:
-        if self._stalled():
-            self._end(BrokerUnreachableError(f"{self._place} answers, but does not confirm the oldest message"))
-        elif self._socket is not None and not self._client.want_write():
+        if self._socket is not None and not self._client.want_write():
             try:
                 with suppress(*_AGAIN):
                     self._socket.send(_PING)
             except OSError as error:
                 self._end(unreachable(self._target, error))
-
-    def _stalled(self) -> bool:
-        """Tell whether the oldest message waits too long: paho loses one when a websocket takes only a part of it."""
-        oldest = next(iter(self._ids), 0)
-        number, pings = self._oldest
-        same = oldest and oldest == number and not self._paused
-        self._oldest = (oldest, pings + 1 if same else 0)
-        return self._oldest[1] >= _PATIENCE_PINGS
 
     def _silent(self) -> None:
         silence = self._alive.seconds * SILENCE

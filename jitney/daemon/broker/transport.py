@@ -99,7 +99,7 @@ def unreachable(target: Endpoint, error: OSError) -> BrokerUnreachableError:
         case ssl.SSLCertVerificationError():
             text = f"has a certificate that is not trusted ({error.verify_message}): check [mqtt] ca_file and the name"
         case ssl.SSLError():
-            text = f"failed in TLS ({error.reason}): does this port speak TLS, and does it want a [mqtt] cert_file?"
+            text = f"failed in TLS ({error}): does this port speak TLS, and does it want a [mqtt] cert_file?"
         case ConnectionRefusedError() | FileNotFoundError():
             text = "is not there: is the broker running, and is [mqtt] url right?"
         case socket.gaierror():

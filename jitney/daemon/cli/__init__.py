@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Final
 
 from jitney import __version__
+from jitney.daemon.cli.arguments import Arguments
 
 COMMANDS: Final = {
     "run": ("jitney.daemon.cli.run", "run the bus in the foreground"),
@@ -75,7 +76,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"jitney {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Arguments)
     for command, (module, summary) in COMMANDS.items():
         if command == name:
             import_module(module).add(commands)

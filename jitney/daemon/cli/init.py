@@ -34,7 +34,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "-c", "--config", type=Path, metavar="FILE", help="where to write it (default: where `jitney run` looks for it)"
     )
     parser.add_argument(
-        "-y", "--yes", action="store_true", help="ask nothing and write what is to be filled in (so does no terminal)"
+        "-y", "--yes", action="store_true", help="ask nothing and write a file to fill in, as without a terminal"
     )
     parser.set_defaults(run=run)
 

@@ -11,7 +11,7 @@ from jitney.daemon.cli.colours import BOLD, CYAN, FAINT, GREEN, RED, YELLOW, Pai
 from jitney.daemon.cli.digest import digest
 from jitney.daemon.cli.mqtt_client import Heard
 from jitney.daemon.config.problems import one_line
-from jitney.topics import Event, InvalidPayloadError, cloudevents
+from jitney.topics import Event, InvalidPayloadError, cloudevents, utc_now
 from jitney.topics.tree import AlertTopic, BusTopic, EventTopic, SharedTopic, StateTopic, StatusTopic, Topic
 
 _OWNER_COLUMNS: Final = 6
@@ -55,43 +55,52 @@ class Lines:
         """Return the line of a message; what came from outside cannot reach the terminal as anything but text."""
         match address:
             case EventTopic(owner, adapter, kind):
-                return self._event(heard, owner, f"{adapter}/{kind}")
+                line = self._event(heard, owner, f"{adapter}/{kind}")
             case SharedTopic(owner, giver, adapter, kind):
-                return self._event(heard, owner, f"{giver}:{adapter}/{kind}")
+                line = self._event(heard, owner, f"{giver}:{adapter}/{kind}")
             case StateTopic(owner, adapter, subject):
-                data = _object(heard.payload)
-                text = "gone" if data is None else digest(data, subject=subject)
-                return self._columns("", owner, f"{adapter} state", subject=subject, text=text, colour=FAINT)
+                line = self._state(heard, owner, adapter, subject=subject)
             case StatusTopic(owner, adapter):
-                return self._status(heard, owner, f"{adapter} status")
+                line = self._status(heard, owner, f"{adapter} status")
             case BusTopic(instance, _):
-                return self._status(heard, "_bus", f"{instance} bus")
+                line = self._status(heard, "_bus", f"{instance} bus")
             case AlertTopic(owner, alert):
-                return self._alert(heard, owner, alert)
-        return one_line(f"{heard.topic} {heard.payload.decode('utf-8', 'replace')}")
+                line = self._alert(heard, owner, alert)
+            case _:
+                line = one_line(f"{heard.topic} {heard.payload.decode('utf-8', 'replace')}")
+        return line
 
     def _event(self, heard: Heard, owner: str, what: str) -> str:
         try:
             event = cloudevents.decode(heard.payload)
         except InvalidPayloadError as error:
-            return self._columns("", owner, what, text=str(error), colour=RED)
+            return self._columns(_now(heard), owner, what, text=str(error), colour=RED)
         subject = "" if event.subject is UNSET else event.subject
         return self._columns(event.time, owner, what, subject=subject, text=_of(event, subject))
+
+    def _state(self, heard: Heard, owner: str, adapter: str, *, subject: str) -> str:
+        data = _object(heard.payload)
+        text = "gone" if data is None else digest(data, subject=subject)
+        return self._columns(_now(heard), owner, f"{adapter} state", subject=subject, text=text, colour=FAINT)
 
     def _status(self, heard: Heard, owner: str, what: str) -> str:
         data = _object(heard.payload)
         if not isinstance(data, dict):
-            return self._columns("", owner, what, text="gone", colour=FAINT)
+            return self._columns(_now(heard), owner, what, text="gone", colour=FAINT)
         state, reason = str(data.get("state", "")), str(data.get("reason") or "")
         text = f"{state}: {reason}" if reason else state
-        return self._columns(str(data.get("since", "")), owner, what, text=text, colour=_STATUS_COLOURS.get(state, ""))
+        return self._columns(
+            str(data.get("since") or _now(heard)), owner, what, text=text, colour=_STATUS_COLOURS.get(state, "")
+        )
 
     def _alert(self, heard: Heard, owner: str, alert: str) -> str:
         data = _object(heard.payload)
         if not isinstance(data, dict):
-            return self._columns("", owner, f"{alert} alert", text="resolved", colour=GREEN)
+            return self._columns(_now(heard), owner, f"{alert} alert", text="resolved", colour=GREEN)
         text = " ".join(str(data[name]) for name in ("message", "link") if data.get(name))
-        return self._columns(str(data.get("since", "")), owner, f"{alert} alert", text=text, colour=RED, weight=BOLD)
+        return self._columns(
+            str(data.get("since") or _now(heard)), owner, f"{alert} alert", text=text, colour=RED, weight=BOLD
+        )
 
     def _columns(
         self, time: str, owner: str, what: str, *, subject: str = "", text: str, colour: str = "", weight: str = ""
@@ -109,6 +118,11 @@ class Lines:
             f"{paint(padded(what, _WHAT_COLUMNS), CYAN)} "
             f"{subject_part}{paint(text_part, *filter(None, (colour, weight)))}"
         ).rstrip()
+
+
+def _now(heard: Heard) -> str:
+    """Return the time of a message that does not say it; nothing for one that was there before."""
+    return "" if heard.retained else utc_now()
 
 
 def _of(event: Event, subject: str) -> str:

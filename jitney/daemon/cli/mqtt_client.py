@@ -39,7 +39,12 @@ MOST_WAITING: Final = 10_000
 """Messages that wait here to be shown; more are dropped."""
 
 _VERSIONS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
-_TRANSPORTS: Final[dict[str, Literal["tcp", "websockets", "unix"]]] = {"unix": "unix", "ws": "websockets", "wss": "websockets"}
+_TRANSPORTS: Final[dict[str, Literal["tcp", "websockets", "unix"]]] = {
+    "unix": "unix",
+    "ws": "websockets",
+    "wss": "websockets",
+}
+_UNSPECIFIED: Final = 0x80
 _NO_WILL: Final = Message("", b"")
 
 
@@ -65,20 +70,18 @@ class Link:
         asked: list[tuple[str, Any]] = [
             (pattern, SubscribeOptions(qos=qos) if self.protocol == "5" else qos) for pattern in patterns
         ]
-        codes = await self._client.subscribe(asked)
+        codes: Sequence[Any] = await self._client.subscribe(asked)
         for pattern, code in zip(patterns, codes, strict=True):
-            value = code.value if isinstance(code, ReasonCode) else code
-            if value >= REFUSED:
-                message = f"{self.place} does not let us read {pattern}: {explain(value).text}"
+            reason = code.value if isinstance(code, ReasonCode) else int(code)
+            if reason >= REFUSED:
+                message = f"{self.place} does not let us read {pattern}: {explain(reason).text}"
                 raise BrokerRefusedError(message)
 
-    async def ask(
-        self, topic: str, payload: bytes, *, response_topic: str, correlation: bytes, expiry: int
-    ) -> int:
+    async def ask(self, topic: str, payload: bytes, *, response_topic: str, correlation: bytes, expiry: int) -> int:
         """Publish a request with QoS 1; returns the broker's reason code, 0 from one that speaks 3.1.1."""
         properties = None
         if self.protocol == "5":
-            properties = Properties(PacketTypes.PUBLISH)
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.ResponseTopic = response_topic
             properties.CorrelationData = correlation
             properties.ContentType = "application/json"
@@ -127,8 +130,7 @@ async def connect(settings: MqttSettings, *, purpose: str) -> AsyncIterator[Link
         try:
             yield Link(client, protocol, target.place)
         except aiomqtt.MqttError as error:
-            message = f"the connection to {target.place} was lost: {error.__cause__ or error}"
-            raise BrokerUnreachableError(message) from error
+            raise BrokerUnreachableError(f"the connection to {target.place} was lost{_why(error)}") from error
 
 
 class _Client(aiomqtt.Client):
@@ -136,9 +138,10 @@ class _Client(aiomqtt.Client):
 
     published = 0
 
-    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:  # noqa: ANN401
-        self.published = reason_code.value
-        super()._on_publish(client, userdata, mid, reason_code, properties)
+    def _on_publish(self, *told: Any) -> None:  # noqa: ANN401 - what paho tells: client, userdata, mid, reason code, …
+        *_, reason, _properties = told
+        self.published = reason.value
+        super()._on_publish(*told)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -168,7 +171,15 @@ def _refused(error: aiomqtt.MqttError, options: ConnectOptions, target: Endpoint
     """Return what a failed attempt to connect means."""
     if isinstance(error, aiomqtt.MqttCodeError) and isinstance(error.rc, ReasonCode):
         return refusal(error.rc.value, options, place=target.place, name=str(error.rc))
-    return BrokerUnreachableError(f"{target.place} cannot be reached: {error}")
+    return BrokerUnreachableError(f"{target.place} cannot be reached ({error}): is the broker running?")
+
+
+def _why(error: BaseException | None) -> str:
+    """Return what the broker said when it ended the connection, nothing when it said nothing."""
+    while error is not None and not isinstance(error, aiomqtt.MqttCodeError):
+        error = error.__cause__
+    code = error.rc if error is not None else None
+    return f": {str(code).lower()}" if isinstance(code, ReasonCode) and code.value != _UNSPECIFIED else ""
 
 
 def _bytes(payload: object) -> bytes:

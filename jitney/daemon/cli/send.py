@@ -24,6 +24,9 @@ from jitney.topics.tree import BusTopic, CommandTopic, ReplyTopic, StatusTopic
 CLIENT: Final = "cli"
 """The level of the reply topic that says who asked."""
 
+_LONGEST_WAIT: Final = 3600
+_LONGEST_LINE: Final = 100
+
 _EPILOG: Final = """examples:
   jitney send alice home call_service domain=light service=turn_on data.entity_id=light.desk
   jitney send alice demo switch subject=light.desk on=true
@@ -136,3 +139,98 @@ async def ask(settings: MqttSettings, order: Order) -> Reply:
             correlation=transaction.encode(),
             expiry=math.ceil(order.seconds),
         )
+        if code == NOBODY_LISTENS:
+            message = (
+                f"nobody listens to {topic}: is the daemon running, with the broker {link.place} "
+                f"and the topic root {settings.topic_root!r}?"
+            )
+            raise NoReplyError(message)
+        silence = _Silence(tree, order, link)
+        try:
+            async with asyncio.timeout(order.seconds):
+                return await _reply(link, reply_topic, silence)
+        except TimeoutError:
+            raise silence.error() from None
+
+
+class _Silence:
+    """What is heard of the bus while the reply does not come, to tell why."""
+
+    def __init__(self, tree: TopicTree, order: Order, link: Link) -> None:
+        self._tree = tree
+        self._order = order
+        self._link = link
+        self._bus: dict[str, str] = {}
+        self._adapter = ""
+
+    def heard(self, heard: Heard) -> None:
+        """Take a status."""
+        match self._tree.parse(heard.topic):
+            case BusTopic(instance, _):
+                self._bus[instance] = _state(heard.payload)
+            case StatusTopic():
+                self._adapter = _state(heard.payload)
+
+    def error(self) -> NoReplyError:
+        """Return what a person should look at."""
+        order = self._order
+        lines = [f"no reply from {order.adapter} to {order.command} of {order.owner} within {order.seconds:g} s"]
+        if not self._bus:
+            lines.append(f"no bus has been seen on {self._link.place} below {self._tree.root}: is the daemon running?")
+        lines += [f"the bus {instance} is {state}" for instance, state in sorted(self._bus.items())]
+        if self._adapter:
+            lines.append(f"{order.adapter} is {self._adapter}")
+        elif self._bus:
+            lines.append(
+                f"{order.owner} has no adapter {order.adapter!r}: `jitney tail {order.owner}` shows their names"
+            )
+        if "online" in self._bus.values():
+            lines.append("it may still be carried out: its reply then goes unheard; --timeout waits longer")
+        return NoReplyError("\n  ".join(lines))
+
+
+async def _reply(link: Link, topic: str, silence: _Silence) -> Reply:
+    while True:
+        heard = await link.hear()
+        if heard.topic != topic:
+            silence.heard(heard)
+            continue
+        try:
+            return msgspec.json.decode(heard.payload, type=Reply)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            message = f"the reply is not one of the bus: {error}"
+            raise NoReplyError(message) from error
+
+
+def _state(payload: bytes) -> str:
+    try:
+        data = msgspec.json.decode(payload or b"{}", type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError):
+        return "in an unknown state"
+    reason = data.get("reason")
+    return str(data.get("state", "gone")) + (f" ({reason})" if reason else "")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text.encode(), type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        message = f"--data: expected a JSON object: {error}"
+        raise UsageError(message) from error
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= _LONGEST_WAIT:
+        message = f"expected seconds, more than 0 and at most {_LONGEST_WAIT}, got {text}"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
+
+
+def _for_person(reply: Reply) -> str:
+    paint = Paint(enabled=has_colours(sys.stdout, os.environ))
+    data = msgspec.json.decode(reply.data)
+    text = json.dumps(data, ensure_ascii=False)
+    if len(text) > _LONGEST_LINE:
+        text = json.dumps(data, ensure_ascii=False, indent=2)
+    return paint("ok", GREEN) + (f" {paint(text, FAINT)}" if data else "")

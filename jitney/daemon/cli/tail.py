@@ -45,33 +45,44 @@ It connects again by itself when the broker goes away. Ctrl-C ends it.
 
 
 class Watch(Struct, frozen=True):
-    """What to show: owners and types by glob, and whether states too. With a type, nothing but events."""
+    """What to show: owners and the types of events by glob, and whether states too.
+
+    With a glob for types nothing but events is shown.
+    """
 
     owner: str = "*"
-    type: str = ""
+    events: str = ""
     states: bool = False
 
     def patterns(self, tree: TopicTree) -> list[str]:
-        """Return the topic filters to subscribe."""
-        kinds: list[type[Topic]] = [EventTopic, SharedTopic]
-        if not self.type:
-            kinds += [StatusTopic, AlertTopic] + [StateTopic] * self.states
+        """Return the topic filters to subscribe; raises InvalidOwnerError."""
         named = {} if _WILDCARDS & set(self.owner) else {"owner": owners.owner(self.owner)}
-        patterns = [tree.filter(kind, **named) for kind in kinds]
-        return patterns if self.type else [*patterns, tree.filter(BusTopic, name="state")]
+        return [
+            tree.filter(kind, name="state") if kind is BusTopic else tree.filter(kind, **named)
+            for kind in self._kinds()
+        ]
 
     def shows(self, heard: Heard, address: Topic) -> bool:
-        """Tell whether a message is one of those asked for."""
-        if not isinstance(address, EventTopic | SharedTopic | StatusTopic | AlertTopic | StateTopic):
-            return True
-        if not fnmatchcase(address.owner, self.owner):
+        """Tell whether a message is one of those asked for, whatever else the broker sends (amqtt does)."""
+        if type(address) not in self._kinds():
             return False
-        if not self.type:
+        if isinstance(address, BusTopic):
+            return address.name == "state"
+        if not fnmatchcase(getattr(address, "owner", ""), self.owner):
+            return False
+        if not self.events:
             return True
         try:
-            return fnmatchcase(cloudevents.decode(heard.payload).type, self.type)
+            return fnmatchcase(cloudevents.decode(heard.payload).type, self.events)
         except InvalidPayloadError:
             return False
+
+    def _kinds(self) -> list[type[Topic]]:
+        kinds: list[type[Topic]] = [EventTopic, SharedTopic]
+        if self.events:
+            return kinds
+        kinds += [StatusTopic, AlertTopic, BusTopic]
+        return [*kinds, StateTopic] if self.states else kinds
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:

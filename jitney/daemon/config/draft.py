@@ -88,7 +88,7 @@ def text(draft: Draft, *, example: Path) -> str:
 def person(name: str) -> Person | None:
     """Return somebody by their name, with an id made of it; None when no letter or digit of it can be in an id."""
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    owner = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:32]
+    owner = re.sub(r"[^a-z0-9]+", "_", plain).lstrip("_")[:32].rstrip("_")
     return Person(owner, name.strip()) if owner else None
 
 

@@ -1,8 +1,10 @@
 """Sessions for tests: a listener that keeps what it is told, and a broker that plays a script."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from hashlib import sha1
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -146,3 +148,24 @@ def answering(connack: bytes, after: bytes = b"") -> Handler:
         await reader.read()
 
     return handle
+
+
+async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the handshake of a websocket."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    (key,) = (line[18:].strip() for line in head.splitlines() if line.lower().startswith(b"sec-websocket-key:"))
+    accept = b64encode(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest())
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+
+
+async def frame(reader: asyncio.StreamReader) -> bytes:
+    """Read one frame of a websocket's client; only its first bytes are decoded."""
+    length = (await reader.readexactly(2))[1] & 0x7F
+    if length >= 126:
+        length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8))
+    mask = await reader.readexactly(4)
+    masked = await reader.readexactly(length)
+    return bytes(byte ^ mask[index % 4] for index, byte in enumerate(masked[:64])) + masked[64:]

@@ -76,9 +76,12 @@ async def test_its_libraries_are_quiet_while_it_runs_and_as_before_afterwards(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     level = logging.getLogger("amqtt").level
-    async with EmbeddedBroker() as broker, connected(connect311, broker.url, "twin") as (_, told):
-        async with connected(connect311, broker.url, "twin"):
-            await told.end()
+    async with (
+        EmbeddedBroker() as broker,
+        connected(connect311, broker.url, "twin") as (_, told),
+        connected(connect311, broker.url, "twin"),
+    ):
+        await told.end()
     assert [record.name for record in caplog.records if record.name.startswith(("amqtt", "transitions"))] == []
     assert logging.getLogger("amqtt").level == level
 

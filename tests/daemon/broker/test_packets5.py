@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitney.daemon.broker import packets5
 from jitney.daemon.broker.packets5 import LARGEST_PACKET, MalformedPacketError, PacketReader
 
 # The codec tells Python of text that is not UTF-8 as an exception that cannot be raised, before it panics.
@@ -105,7 +104,7 @@ def test_a_big_packet_in_small_pieces_is_not_read_again_with_every_piece() -> No
         return read(data)
 
     read = mqtt5.read
-    with patch.object(packets5.mqtt5, "read", counted):
+    with patch.object(mqtt5, "read", counted):
         for at in range(0, len(packet), 1000):
             reader.feed(packet[at : at + 1000])
             found = taken(reader)

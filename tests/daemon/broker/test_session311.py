@@ -13,7 +13,7 @@ from jitney.daemon.broker.session import (
     ProtocolUnsupportedError,
     Subscription,
 )
-from jitney.daemon.broker.session311 import connect311
+from jitney.daemon.broker.session311 import Session311, connect311
 from tests.conftest import StartBroker
 from tests.daemon.broker.listening import (
     CONNACK_311,
@@ -21,13 +21,15 @@ from tests.daemon.broker.listening import (
     Recorder,
     answering,
     connected,
+    frame,
     options,
     packet,
     scripted,
+    upgrade,
 )
 from tests.fakes.mosquitto import Broker
 
-PUBLISH_QOS_2 = b"\x34\x05\x00\x01x\x00\x01"
+PUBLISH_QOS_2 = b"\x34\x05\x00\x01x\x00\x01" + b"\x62\x02\x00\x01"
 
 
 async def test_connect_asks_for_a_session_that_outlives_the_connection() -> None:
@@ -90,18 +92,29 @@ async def test_a_long_message_goes_out_in_pieces(broker: Broker) -> None:
         assert all(incoming.payload == payload for incoming in await heard.messages_until(3))
 
 
-async def test_a_confirmation_that_never_comes_ends_the_session_although_pings_are_answered() -> None:
-    async def forgetful(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await packet(reader)
-        writer.write(CONNACK_311)
-        while True:
-            if await packet(reader) == b"\xc0\x00":
-                writer.write(PINGRESP)
+async def test_a_websocket_that_takes_only_a_part_loses_nothing() -> None:
+    numbers = list(range(1, 13))
+    full = asyncio.Event()
+    arrived: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
 
-    async with scripted(forgetful) as url, connected(connect311, url, keepalive=1) as (session, told):
-        session.send([(1, Message("x", b""))])
-        error = await told.end()
-    assert "does not confirm the oldest message" in str(error)
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        await frame(reader)
+        writer.write(b"\x82\x04" + CONNACK_311)
+        await full.wait()
+        arrived.set_result([(await frame(reader))[9] for _ in numbers])
+
+    async with scripted(slow) as url:
+        session = await connect311(options(url.replace("mqtt:", "ws:")), Recorder())
+        assert isinstance(session, Session311)
+        session.send([(number, Message("x", bytes([number]) + b"-" * 700_000)) for number in numbers])
+        async with asyncio.timeout(20):
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert session._client.want_write()
+            full.set()
+            assert await arrived == numbers
+        session.abort()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import os
 import pty
+import re
 import select
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +19,12 @@ from jitney.daemon.config.load import judge, load
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 SECONDS = 20
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
+from jitney.daemon.cli import main
+sys.exit(main())
+"""
 
 
 class Terminal:
@@ -26,18 +34,30 @@ class Terminal:
         self.seen = ""
         self._asked = 0
         self._terminal, theirs = pty.openpty()
-        command = [sys.executable, "-m", "jitney.daemon.cli", "init", *arguments]
+        command = [sys.executable, "-c", PROGRAM, "init", *arguments]
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, start_new_session=True
         )
         os.close(theirs)
 
-    def answer(self, prompt: str, reply: str, *, end: str = "\n") -> None:
+    def answer(self, prompt: str, reply: str) -> None:
         """Wait for the prompt and type."""
+        self.wait(prompt)
+        os.write(self._terminal, (reply + "\n").encode())
+
+    def wait(self, prompt: str) -> None:
+        """Wait for a prompt after the one before."""
         while prompt not in self.seen[self._asked :]:
             assert self._read(), self.seen
         self._asked = len(self.seen)
-        os.write(self._terminal, (reply + end).encode())
+
+    def close_input(self) -> None:
+        """Type Ctrl-D."""
+        os.write(self._terminal, b"\x04")
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
         """Read the rest; returns the exit status."""
@@ -118,9 +138,11 @@ def test_an_answer_that_would_not_be_accepted_is_asked_again(start: Start, tmp_p
     terminal = start()
     terminal.answer("MQTT broker", "http://localhost")
     terminal.answer("MQTT broker", "mqtt://me:pw@localhost")
+    terminal.answer("MQTT broker", "")
     terminal.answer("user name there", "")
     terminal.answer("Names", "Alice, alice")
     terminal.answer("Names", "!")
+    terminal.answer("Names", "")
     terminal.answer("Home Assistant", "ftp://home")
     terminal.answer("Home Assistant", "http://home:8123")
     terminal.answer("The token", "eyJcut.off")
@@ -147,11 +169,12 @@ def test_secrets_can_be_elsewhere_and_what_is_missing_is_told(start: Start, tmp_
     assert config.adapters["home"].config.token.reveal() == TOKEN
 
 
-@pytest.mark.parametrize("key", ["\x03", "\x04"])
-def test_whoever_leaves_gets_no_file(start: Start, tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize("leave", [Terminal.close_input, Terminal.interrupt])
+def test_whoever_leaves_gets_no_file(start: Start, tmp_path: Path, leave: Callable[[Terminal], None]) -> None:
     terminal = start()
     terminal.answer("MQTT broker", "")
-    terminal.answer("user name there", key, end="")
+    terminal.wait("user name there")
+    leave(terminal)
     assert terminal.end() == 1
     assert "Nothing was written." in terminal.seen
     assert "Traceback" not in terminal.seen
@@ -168,10 +191,7 @@ def test_without_a_terminal_a_file_to_fill_in_is_written(tmp_path: Path, capsys:
 
 def test_what_stands_as_a_comment_is_a_configuration_too(tmp_path: Path) -> None:
     comments = text(Draft(), example=Path("x"))
-    uncommented = "".join(
-        line.removeprefix("# ") if " = " in line or line.startswith("# [") else line
-        for line in comments.splitlines(keepends=True)
-    )
+    uncommented = re.sub(r"^# (?=\w+ = |\[)", "", comments, flags=re.MULTILINE)
     environ = {"MQTT_PASSWORD": "pw", "HOME_TOKEN": TOKEN}
     config = judge(uncommented, tmp_path / "config.toml", environ=environ).config
     assert config.owners["alice"].identities["homeassistant"].person == "person.alice"

@@ -2,12 +2,12 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import NODEFAULT, Struct, inspect, to_builtins
+from msgspec import NODEFAULT, Struct, inspect, json
 
 from jitney.adapters import registry
 from jitney.adapters.secret import Secret
@@ -45,7 +45,9 @@ def inside(key: str, cls: type[Struct], table: dict[str, Any]) -> Iterator[tuple
     return every(key, fields_of(cls), table)
 
 
-def every(key: str, fields: Any, table: dict[str, Any]) -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
+def every(
+    key: str, fields: Iterable[inspect.Field], table: dict[str, Any]
+) -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
     for field in fields:
         yield f"{key}.{field.encode_name}", field, table
         if isinstance(field.type, inspect.StructType):
@@ -85,7 +87,7 @@ def default_of(field: inspect.Field) -> object:
     if isinstance(field.type, inspect.StructType) or field.required:
         return None
     default = field.default if field.default_factory is NODEFAULT else field.default_factory()
-    return None if isinstance(default, Secret) else to_builtins(default, builtin_types=(list,), str_keys=True)
+    return None if isinstance(default, Secret) else json.decode(json.encode(default))
 
 
 def test_every_key_of_the_example_is_explained() -> None:

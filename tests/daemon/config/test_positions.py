@@ -120,7 +120,8 @@ class Writer:
         self._value(key)
 
     def _value(self, key: Key) -> None:
-        match self._draw(st.sampled_from(["scalar", "scalar", "scalar", "array", "table"])):
+        kinds = ["scalar", "scalar", "array", "table"] if len(key) < DEEPEST else ["scalar"]
+        match self._draw(st.sampled_from(kinds)):
             case "scalar":
                 self.text += self._draw(SCALARS).replace("\n", self._end)
             case "array":
@@ -166,6 +167,7 @@ class Writer:
         return self.text.count("\n") + 1
 
 
+DEEPEST = 6
 SPACES = st.sampled_from(["", " ", "\t "])
 COMMENTS = st.sampled_from(["", "", ' # [x] = "', "# '''"])
 NAMES = st.text(st.characters(codec="utf-8"), max_size=3) | st.sampled_from(["a", "b", "c", "1", "a.b", '"', "#", "="])

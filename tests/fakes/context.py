@@ -1,0 +1,153 @@
+"""A `Context` that records what an adapter does, and waits for it with a deadline."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from jitney.adapters.base import Owner
+from jitney.adapters.errors import RefusedError
+from jitney.topics import HOUSE, Event, State
+
+DEADLINE: Final = 10.0
+"""Seconds until a wait fails: only a broken test waits that long."""
+
+MOST: Final = 100_000
+"""Events that are kept; more than any test has means a loop that does not end."""
+
+
+class Lines:
+    """A `Log` that keeps what was written as (level, event, fields)."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, object]]] = []
+
+    def debug(self, event: str, **fields: object) -> None:
+        self.lines.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append(("warning", event, fields))
+
+    def warnings(self) -> list[dict[str, object]]:
+        return [{"event": event, **fields} for level, event, fields in self.lines if level == "warning"]
+
+
+class RecordingContext:
+    """The bus as an adapter sees it, in memory.
+
+    ``gate`` cleared holds every ``emit`` back, as a bus does that cannot take more; ``refuses`` names the owners whose
+    events are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "home",
+        owners: Iterable[Owner] = (),
+        default_owner: str = HOUSE,
+        kept: dict[str, bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.owners: Mapping[str, Owner] = {owner.id: owner for owner in owners}
+        self.default_owner = default_owner
+        self.log = Lines()
+        self.events: list[Event] = []
+        self.batches: list[int] = []
+        self.states: dict[tuple[str, str], State] = {}
+        self.removed: list[tuple[str, str]] = []
+        self.kept_states: list[frozenset[tuple[str, str]]] = []
+        self.statuses: list[tuple[str, str]] = []
+        self.alerts: dict[tuple[str, str], tuple[str, str]] = {}
+        self.resolved: list[tuple[str, str]] = []
+        self.counts: Counter[str] = Counter()
+        self.kept = {} if kept is None else kept
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.refuses: set[str] = set()
+        self._changed = asyncio.Event()
+
+    def online(self) -> None:
+        self._note_status("online", "")
+
+    def degraded(self, reason: str) -> None:
+        self._note_status("degraded", reason)
+
+    async def emit(self, *events: Event) -> None:
+        await self.gate.wait()
+        if self.refuses & {event.owner for event in events}:
+            code = "outbox_full"
+            raise RefusedError(code, "the outbox is full")
+        assert len(self.events) + len(events) <= MOST, "more events than any test has"
+        self.events.extend(events)
+        self.batches.append(len(events))
+        self._wake()
+
+    def set_state(self, state: State) -> None:
+        key = (state.owner, state.subject)
+        if state.data is None:
+            self.states.pop(key, None)
+            self.removed.append(key)
+        else:
+            self.states[key] = state
+        self._wake()
+
+    def keep_states(self, subjects: Iterable[tuple[str, str]]) -> None:
+        keep = frozenset(subjects)
+        self.kept_states.append(keep)
+        for key in [key for key in self.states if key not in keep]:
+            del self.states[key]
+            self.removed.append(key)
+        self._wake()
+
+    def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
+        self.alerts[owner, alert] = (message, link)
+        self._wake()
+
+    def resolve(self, owner: str, alert: str) -> None:
+        self.alerts.pop((owner, alert), None)
+        self.resolved.append((owner, alert))
+        self._wake()
+
+    def count(self, what: str, number: int = 1) -> None:
+        self.counts[what] += number
+        self._wake()
+
+    async def load(self, key: str) -> bytes | None:
+        return self.kept.get(key)
+
+    async def save(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self.kept.pop(key, None)
+        else:
+            self.kept[key] = value
+
+    @property
+    def status(self) -> str:
+        """The last status told, empty before the first."""
+        return self.statuses[-1][0] if self.statuses else ""
+
+    async def until(self, true: Callable[[], object], *, deadline: float = DEADLINE) -> None:
+        """Wait until something is true; raises TimeoutError after ``deadline`` seconds."""
+        async with asyncio.timeout(deadline):
+            while not true():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_events(self, number: int, *, deadline: float = DEADLINE) -> list[Event]:
+        """Wait until ``number`` events have been emitted and return all of them."""
+        await self.until(lambda: len(self.events) >= number, deadline=deadline)
+        return self.events
+
+    async def until_online(self, times: int = 1, *, deadline: float = DEADLINE) -> None:
+        """Wait until the adapter has told ``times`` times that it is online."""
+        await self.until(lambda: self.statuses.count(("online", "")) >= times, deadline=deadline)
+
+    def _note_status(self, word: str, reason: str) -> None:
+        self.statuses.append((word, reason))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
