@@ -36,8 +36,6 @@ from bench.verdict import Delivery, Lane, delivery, tree_differences
 ROOT: Final = "jitney"
 BACK_SECONDS: Final = 60.0
 """How long after a fault the next event may take before it counts as not having come back."""
-PATIENCE_SECONDS: Final = 30.0
-"""How long without news until what has not arrived is lost."""
 QUIET_SECONDS: Final = 0.1
 """How long without news until all that a dead daemon sent has been seen."""
 INBOX: Final = "test"
@@ -68,6 +66,7 @@ class Options(Struct, frozen=True, kw_only=True):
     owners: int
     lie: int
     seed: int
+    patience: float
 
     def names(self) -> list[str]:
         """Return the owners' ids."""
@@ -141,12 +140,12 @@ class Scene:
     async def settle(self) -> Delivery:
         """Stop counting, wait until everything accepted has arrived or nothing comes any more, and compare."""
         self._stop.touch()
-        await self.recorder.until(lambda: not self._missing(), patience=PATIENCE_SECONDS)
+        await self.recorder.until(lambda: not self._missing(), patience=self.options.patience)
         return delivery(self._accepted(), self.arrivals.lanes)
 
     async def tree(self) -> tuple[int, list[str]]:
         """Compare the broker's retained messages with the ledger and with what the ticker last said."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self.options.patience
         while True:
             expected = ledger(self.folder / "state")
             for owner, numbers in accepted(self._noted).items():
@@ -274,7 +273,7 @@ def show(result: Result) -> None:
 async def main() -> int:
     """Run the scenarios that were asked for; returns the exit status."""
     asked = arguments()
-    options = Options(rate=asked.rate, owners=asked.owners, lie=asked.lie, seed=asked.seed)
+    options = Options(rate=asked.rate, owners=asked.owners, lie=asked.lie, seed=asked.seed, patience=asked.patience)
     plan: list[tuple[str, int, Callable[[Scene, Daemon], Awaitable[None]]]] = [
         ("daemon killed", asked.kills, lambda scene, daemon: kill_daemon(scene, daemon, asked.kills)),
         ("broker killed", asked.broker_kills, lambda s, d: kill_broker(s, d, asked.broker_kills, wipe=False)),
@@ -312,6 +311,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--owners", type=int, default=5, help="people (default 5)")
     parser.add_argument("--lie", type=int, default=0, metavar="N", help="lose every Nth event on purpose")
+    parser.add_argument("--patience", type=float, default=30, help="seconds without news until the rest is lost")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="repeat the faults of a run")
     return parser.parse_args()
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -164,26 +165,25 @@ class Bench:
         up = time.monotonic() - began
         async with again:
             seconds, differences = await self.equal(again)
-        noise = self.noise(before)
+        heard = noise([change for _, change in self.told.changes], before)
         print(f"restarted under load: running again after {up:.1f} s, states equal {seconds:.2f} s after that")
-        print(f"  {len(self.told.changes) - before} events since it was gone, {len(noise)} of them noise")
-        self.violations += differences[:5] + noise[:5]
+        print(f"  {len(self.told.changes) - before} events since it was gone, {len(heard)} of them noise")
+        self.violations += differences[:5] + heard[:5]
         if seconds > MUST_BE_EQUAL_SECONDS:
             self.violations.append(f"the states were equal only after {seconds:.1f} s")
 
-    def noise(self, since: int) -> list[str]:
-        """Return the events that tell a change of something that did not change, in words."""
-        last: dict[str, str | None] = {}
-        found = []
-        for index, (_, change) in enumerate(self.told.changes):
-            known = change.entity_id in last
-            no_change = change.state in NOTHING or change.old_state in NOTHING or change.old_state is None
-            if index >= since and change.entity_id.startswith(SETTLED):
-                no_change = no_change or (known and last[change.entity_id] == change.state)
-                if no_change:
-                    found.append(f"start-up noise: {change}")
-            last[change.entity_id] = change.state
-        return found
+
+def noise(changes: Sequence[Change], since: int) -> list[str]:
+    """Return which of the changes from ``since`` on tell of something that did not change, in words."""
+    last: dict[str, str | None] = {}
+    found = []
+    for index, change in enumerate(changes):
+        if index >= since and change.entity_id.startswith(SETTLED):
+            from_nothing = {change.state, change.old_state} & {None, *NOTHING}
+            if from_nothing or last.get(change.entity_id) == change.state:
+                found.append(f"start-up noise: {change}")
+        last[change.entity_id] = change.state
+    return found
 
 
 def differing(states: dict[str, dict[str, Any]], found: dict[str, bytes]) -> list[str]:

@@ -3,14 +3,21 @@
 Specification: CloudEvents 1.0.2, JSON event format and MQTT protocol binding.
 """
 
+from operator import itemgetter
 from typing import Final
 
 import msgspec
 
 from jitney.topics.errors import InvalidPayloadError
+from jitney.topics.levels import MAX_TEXT_BYTES, carriable
 from jitney.topics.messages import Event
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
+
+_SHORT: Final = MAX_TEXT_BYTES // 4
+"""Texts of so many characters together are short enough each, whatever is in them."""
+
+_VALUE = itemgetter(1)
 
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Event).decode
@@ -26,7 +33,11 @@ def decode(payload: bytes) -> Event:
 
 
 def properties(event: Event) -> list[tuple[str, str]]:
-    """Return the attributes as MQTT 5 user properties: lower-case names, canonical texts."""
+    """Return the attributes as MQTT 5 user properties: lower-case names, canonical texts.
+
+    A broker cuts off who sends characters that it must not see (MQTT 5 section 1.5.4): they become U+FFFD here. An
+    attribute longer than a property can be is left out. The payload has both as they are.
+    """
     pairs = [
         ("specversion", "1.0"),
         ("id", event.id),
@@ -49,4 +60,7 @@ def properties(event: Event) -> list[tuple[str, str]]:
         pairs.append(("correlationid", event.correlationid))
     if event.traceparent:
         pairs.append(("traceparent", event.traceparent))
-    return pairs
+    texts = "".join(map(_VALUE, pairs))
+    if texts.isprintable() and len(texts) <= _SHORT:
+        return pairs
+    return [(name, text) for name, value in pairs if len((text := carriable(value)).encode()) <= MAX_TEXT_BYTES]

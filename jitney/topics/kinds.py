@@ -36,7 +36,7 @@ class Kinds:
             return None
         try:
             return decoder.decode(event.data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             message = f"data of {event.type} {event.id}: {error}"
             raise InvalidPayloadError(message) from error
 

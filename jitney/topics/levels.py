@@ -1,15 +1,19 @@
 """One level of a topic: any text in, one safe word out, and back unchanged."""
 
 import re
+from typing import Final
 
 from jitney.topics.errors import InvalidTopicError
 
-# MQTT 5 section 1.5.4: NUL and surrogates are forbidden, control and non-characters may be refused by a broker.
-_UNSAFE = re.compile(
-    "[/+#%\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
-    + "]"
+MAX_TEXT_BYTES: Final = 65_535
+"""The longest text MQTT can carry (MQTT 5 section 1.5.4)."""
+
+# Same section: NUL and surrogates are forbidden, control and non-characters may be refused by a broker.
+_FORBIDDEN: Final = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef" + "".join(
+    chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
 )
+_UNSAFE = re.compile(f"[/+#%{_FORBIDDEN}]")
+_UNCARRIABLE = re.compile(f"[{_FORBIDDEN}]")
 _ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
 _EMPTY = "%"
 
@@ -36,6 +40,11 @@ def unescape(level: str) -> str:
         message = f"topic level {level!r} is not percent-encoded as Jitney does it"
         raise InvalidTopicError(message)
     return text
+
+
+def carriable(text: str) -> str:
+    """Return ``text`` with U+FFFD for every character that MQTT must not carry; for what is never read back."""
+    return _UNCARRIABLE.sub("\ufffd", text)
 
 
 def _encode(match: re.Match[str]) -> str:

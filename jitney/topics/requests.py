@@ -30,6 +30,7 @@ class _Envelope(Struct):
 
     specversion: str | UnsetType | None = UNSET
     data: Raw | UnsetType = UNSET
+    data_base64: Raw | UnsetType = UNSET
     transaction: str | int | UnsetType | None = UNSET
     client: str | None = None
     owner: str | None = None
@@ -60,6 +61,9 @@ def decode(payload: bytes) -> Request:
         if "specversion" not in keys and not (keys and keys <= _WRAPPER):
             return Request(data=Raw(payload))
         envelope = _envelope(payload)
+        if envelope.data_base64 is not UNSET:
+            message = "expected the JSON object in 'data', got binary data in 'data_base64'"
+            raise InvalidPayloadError(message)
         data = EMPTY if envelope.data is UNSET or bytes(envelope.data) == b"null" else envelope.data
         _keys(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -6,11 +6,8 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from jitney.topics.errors import InvalidOwnerError, InvalidTopicError
-from jitney.topics.levels import escape, unescape
+from jitney.topics.levels import MAX_TEXT_BYTES, escape, unescape
 from jitney.topics.owners import owner as check_owner
-
-MAX_TOPIC_BYTES: Final = 65_535
-"""The longest topic name MQTT can carry (MQTT 5 section 1.5.4)."""
 
 
 class EventTopic(Struct, frozen=True):
@@ -112,6 +109,9 @@ Topic = (
 )
 
 LAYOUT: Final[dict[type[Topic], str]] = {
+    BusTopic: "_bus/{instance}/{name}",
+    RequestTopic: "_bus/{instance}/request/{name}",
+    ResponseTopic: "_bus/{instance}/response/{name}",
     EventTopic: "{owner}/event/{adapter}/{kind}",
     StateTopic: "{owner}/state/{adapter}/{subject}",
     StatusTopic: "{owner}/status/{adapter}",
@@ -120,22 +120,27 @@ LAYOUT: Final[dict[type[Topic], str]] = {
     InboxTopic: "{owner}/inbox/{source}/{kind}",
     SharedTopic: "{owner}/shared/{giver}/event/{adapter}/{kind}",
     AlertTopic: "{owner}/alert/{alert}",
-    BusTopic: "_bus/{instance}/{name}",
-    RequestTopic: "_bus/{instance}/request/{name}",
-    ResponseTopic: "_bus/{instance}/response/{name}",
 }
-"""Every topic below the root: literal levels, and fields of the address in braces, in the struct's order."""
+"""Every topic below the root: literal levels, and fields of the address in braces, in the struct's order.
 
+Those of the bus stand first because an instance may have any name, ``event`` too, and no owner is called ``_bus``.
+"""
+
+_OWNERS = frozenset({"owner", "giver"})
 _LEVELS = {address: tuple(layout.split("/")) for address, layout in LAYOUT.items()}
 _T = TypeVar("_T", bound=Topic)
 
 
 class TopicTree:
-    """The tree below one root; ``root`` may have several levels, but no wildcard."""
+    """The tree below one root; ``root`` may have several levels, each of which needs no escaping."""
 
     def __init__(self, root: str = "jitney") -> None:
-        if not root or any(not level or "+" in level or "#" in level for level in root.split("/")):
-            message = f"topic root {root!r} must be one or more non-empty levels without '+' and '#'"
+        # What begins with '$' is the broker's own: $SYS, $share.
+        if root.startswith("$") or any(escape(level) != level for level in root.split("/")):
+            message = (
+                f"topic root {root!r} must be non-empty levels without '+', '#', '%' and control characters, "
+                "and must not begin with '$'"
+            )
             raise InvalidTopicError(message)
         self.root = root
         self._prefix = root + "/"
@@ -143,14 +148,17 @@ class TopicTree:
     def name(self, address: Topic) -> str:
         """Return the topic name of ``address``; raises InvalidTopicError when MQTT could not carry it."""
         name = self._render(type(address), [escape(text) for text in astuple(address)])
-        if len(name) * 4 > MAX_TOPIC_BYTES and len(name.encode()) > MAX_TOPIC_BYTES:
-            message = f"topic {name[:80]!r}… is longer than the {MAX_TOPIC_BYTES} bytes of MQTT"
+        if len(name) * 4 > MAX_TEXT_BYTES and len(name.encode()) > MAX_TEXT_BYTES:
+            message = f"topic {name[:80]!r}… is longer than the {MAX_TEXT_BYTES} bytes of MQTT"
             raise InvalidTopicError(message)
         return name
 
     def filter(self, address: type[Topic], **levels: str) -> str:
         """Return the subscription filter of an address type: ``+`` for every field not given."""
         fields = address.__struct_fields__
+        if unknown := levels.keys() - set(fields):
+            message = f"{address.__name__} has no level {', '.join(sorted(unknown))}, only {', '.join(fields)}"
+            raise TypeError(message)
         return self._render(address, [escape(levels[field]) if field in levels else "+" for field in fields])
 
     def parse(self, name: str) -> Topic:
@@ -175,9 +183,10 @@ def _match(address: type[_T], layout: tuple[str, ...], levels: list[str]) -> _T 
             values.append(unescape(level))
         elif expected != level:
             return None
-    if layout[0] == "{owner}":
-        try:
-            check_owner(values[0])
-        except InvalidOwnerError as error:
-            raise InvalidTopicError(str(error)) from error
+    for field, value in zip(address.__struct_fields__, values, strict=True):
+        if field in _OWNERS:
+            try:
+                check_owner(value)
+            except InvalidOwnerError as error:
+                raise InvalidTopicError(str(error)) from error
     return address(*values)

@@ -19,7 +19,7 @@ from jitney.adapters.errors import DisconnectedError
 from jitney.adapters.homeassistant import frames
 from jitney.adapters.homeassistant.frames import Answer, NewState, Odd, StateChange
 
-MOST_BYTES: Final = 8 << 20
+MOST_BYTES: Final = 4 << 20
 """Bytes of frames that may wait."""
 
 SLICE_BYTES: Final = 256 << 10

@@ -1,5 +1,8 @@
 """What is known of the house: every entity, and what the bus last told of it. Outlives the connections."""
 
+import time
+from typing import Final
+
 from jitney.adapters.base import Context
 from jitney.adapters.homeassistant.config import Config
 from jitney.adapters.homeassistant.filters import Filters
@@ -7,15 +10,19 @@ from jitney.adapters.homeassistant.owners import Owners
 from jitney.adapters.homeassistant.persons import PREFIX, Persons
 from jitney.adapters.homeassistant.places import Places
 
+NOISE: Final = 120.0
+"""Seconds after a start of Home Assistant in which entities that come and go are noise."""
+
 
 class Entity:
     """One entity: who owns it, whether it is wanted, and what was last told of it.
 
     ``owner`` is stable: a rule's or a person's (then ``ruled``), else the adapter's default. ``state`` is None for an
-    entity that does not exist; ``content`` is a checksum of its attributes.
+    entity that does not exist; ``told`` is the state that the last event told, another one only while Home Assistant
+    settles after a start. ``content`` is a checksum of its attributes.
     """
 
-    __slots__ = ("changed", "content", "id", "is_person", "owner", "ruled", "state", "updated", "wanted")
+    __slots__ = ("changed", "content", "id", "is_person", "owner", "ruled", "state", "told", "updated", "wanted")
 
     def __init__(self, entity_id: str) -> None:
         self.id = entity_id
@@ -24,6 +31,7 @@ class Entity:
         self.ruled = False
         self.wanted = True
         self.state: str | None = None
+        self.told: str | None = None
         self.content = 0
         self.changed = ""
         self.updated = ""
@@ -40,8 +48,14 @@ class House:
         self.entities: dict[str, Entity] = {}
         self.known = False
         """Whether a first snapshot was taken: only then can anything be new."""
+        self.noisy_until = 0.0
+        """Until when, on the clock that only goes forward, Home Assistant settles after a start; 0: it has settled."""
         self._publish_states = config.states
         self._default_owner = ""
+
+    def expect_noise(self) -> None:
+        """Note that Home Assistant has just started: devices are found again for a while, which is no news."""
+        self.noisy_until = time.monotonic() + NOISE
 
     def uses_areas(self) -> bool:
         """Tell whether anything depends on areas, which costs three requests."""

@@ -5,6 +5,8 @@ from typing import Final
 
 from jitney.adapters.base import Context
 
+ODD: Final = "Home Assistant sent something odd"
+
 _LONGEST: Final = 200
 
 
@@ -14,10 +16,10 @@ class Oddities:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
-    def note(self, ctx: Context, kind: str, detail: object, *, number: int = 1) -> None:
+    def note(self, ctx: Context, kind: str, detail: object, *, what: str = ODD, number: int = 1) -> None:
         """Count a ``kind`` (a short word); the 1st, 10th, 100th… call for a kind is logged with its detail."""
         ctx.count(kind, number)
         self._counts[kind] += 1
         calls = self._counts[kind]
         if calls == 10 ** (len(str(calls)) - 1):
-            ctx.log.warning("something odd from Home Assistant", kind=kind, times=calls, detail=str(detail)[:_LONGEST])
+            ctx.log.warning(what, kind=kind, times=calls, detail=str(detail)[:_LONGEST])

@@ -68,11 +68,12 @@ class Processor:
                 try:
                     await self._ctx.emit(*own)
                 except RefusedError as error:
-                    self._oddities.note(self._ctx, "refused", error, number=len(own))
+                    self._oddities.note(self._ctx, "refused", error, what="the bus refused events", number=len(own))
 
     def _events(self, shed: list[Shed], taken: list[bytes]) -> list[Event]:
         observed = utc_now()
         events: list[Event] = []
+        self._translator.noisy = self._house.noisy_until > 0
         change = self._translator.change
         for one in shed:
             event = change(one.change, observed=observed, skipped=one.skipped)
@@ -124,5 +125,5 @@ class Processor:
         self._oddities.note(self._ctx, kind, detail)
 
     def _note_shed(self, number: int) -> None:
-        detail = "changes came faster than they are taken: of every entity only the newest was kept"
-        self._oddities.note(self._ctx, "shed", detail, number=number)
+        what = "changes were left out: they came faster than they are taken"
+        self._oddities.note(self._ctx, "shed", "of every entity the newest was kept", what=what, number=number)

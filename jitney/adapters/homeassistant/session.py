@@ -1,6 +1,7 @@
 """One attempt, once authenticated: subscribe first, then compare, then follow until the connection ends."""
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import Final
 
@@ -115,6 +116,7 @@ class Session:
             await asyncio.sleep(POLL)
             config = await self._config_of_house()
         self._processor.backlog.keep()
+        self._memory.house.expect_noise()
         return Started(version=config.version)
 
     async def _config_of_house(self) -> "_HouseConfig":
@@ -144,10 +146,17 @@ class Session:
             raise DisconnectedError(message) from error
 
     async def _keep_fresh(self) -> None:
-        """Compare again whenever what is known may be wrong."""
+        """Compare again whenever what is known may be wrong, and when Home Assistant has settled after a start."""
+        house = self._memory.house
         while True:
-            await self._processor.stale.wait()
-            await asyncio.sleep(SETTLE)
+            settled = house.noisy_until - time.monotonic() if house.noisy_until else None
+            try:
+                async with asyncio.timeout(settled):
+                    await self._processor.stale.wait()
+            except TimeoutError:
+                house.noisy_until = 0.0
+            else:
+                await asyncio.sleep(SETTLE)
             self._processor.stale.clear()
             await self._compare()
             await asyncio.sleep(REST)

@@ -30,6 +30,9 @@ def apply(states: list[FullState], *, house: House, translator: Translator, obse
 
     The first snapshot of all tells no events: nothing was known that could have changed.
     """
+    if house.known and _has_restarted(states, house):
+        house.expect_noise()
+        translator.noisy = True
     present = {state.entity_id for state in states}
     missed: list[StateChange] = []
     for state in states:
@@ -47,19 +50,25 @@ def apply(states: list[FullState], *, house: House, translator: Translator, obse
     return [event for event in events if event is not None]
 
 
+def _has_restarted(states: list[FullState], house: House) -> bool:
+    """Tell whether Home Assistant has started anew since it was seen last: then every state is a new one."""
+    known = [(house.entities[state.entity_id], state) for state in states if state.entity_id in house.entities]
+    return bool(known) and all(entity.updated != state.last_updated for entity, state in known)
+
+
 def _differs(state: FullState, entity: Entity) -> bool:
     """Tell whether an entity is not as it was told.
 
     After a restart of Home Assistant every state is set anew and attributes settle: that alone is no change.
     """
-    if entity.state != state.state:
+    if entity.told != state.state:
         return True
     return entity.changed == state.last_changed and entity.content != crc32(state.attributes)
 
 
 def _as_change(state: FullState, entity: Entity) -> StateChange:
     new = NewState(state.state, state.attributes, state.last_changed, state.last_updated)
-    old = None if entity.state is None else OldState(entity.state)
+    old = None if entity.told is None else OldState(entity.told)
     return StateChange(STATE_CHANGED, Change(state.entity_id, new, old), state.last_updated, state.context)
 
 

@@ -20,6 +20,9 @@ CALL: Final = "call_service"
 STOP: Final = "homeassistant_stop"
 STARTS: Final = frozenset({"homeassistant_start", "homeassistant_started"})
 
+UNREAL: Final = frozenset({None, "unavailable", "unknown"})
+"""What stands for a state that Home Assistant does not know."""
+
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _USUAL_LENGTH: Final = len("2026-11-21T05:41:00.120000+00:00")
 _UTC: Final = "+00:00"
@@ -31,6 +34,8 @@ class Translator:
     """Translates during one attempt and remembers in the house what it has told."""
 
     def __init__(self, ctx: Context, config: Config, house: House, *, causes: Causes, odd: Odd) -> None:
+        self.noisy = False
+        """Whether Home Assistant settles after a start: what only comes back then is no event."""
         self.persons_changed = False
         """Whether a person has another user or other trackers than the owners were told by."""
         self._ctx = ctx
@@ -51,12 +56,18 @@ class Translator:
         if not isinstance(new, NewState):
             return self._gone(entity, change, observed=observed, missed=missed)
         cause = self._settle(entity, new, change)
+        old = None if data.old_state is None else data.old_state.state
+        if self.noisy:
+            if _is_noise(entity, old, new.state):
+                return None
+            if old in UNREAL:
+                old, missed = entity.told, True
+        entity.told = new.state
         if not (entity.wanted and self._events):
             return None
         updated = new.last_updated
         origin = change.context or NOWHERE
         place = crc32((entity_id + updated).encode())
-        old = data.old_state
         return Event(
             id=f"{origin.id}-{place << 32 | entity.content:x}",
             source=self._source,
@@ -72,7 +83,7 @@ class Translator:
                     StateChanged(
                         entity_id=entity_id,
                         state=new.state,
-                        old_state=None if old is None else old.state,
+                        old_state=old,
                         attributes=new.attributes,
                         last_changed=new.last_changed,
                         last_updated=updated,
@@ -88,7 +99,9 @@ class Translator:
         """Publish and remember the state of an entity without telling an event."""
         new = change.data.new_state
         if isinstance(new, NewState):
-            self._settle(self._house.entity(change.data.entity_id), new, change)
+            entity = self._house.entity(change.data.entity_id)
+            entity.told = new.state
+            self._settle(entity, new, change)
 
     def happened(self, happened: Happened, *, observed: str) -> Event | None:
         """Return the event of anything but a changed state, None when it is not wanted."""
@@ -173,15 +186,17 @@ class Translator:
 
     def _gone(self, entity: Entity, change: StateChange, *, observed: str, missed: bool) -> Event | None:
         """Take back the state of an entity that was removed and return that as an event."""
-        self._house.forget(entity)
         if entity.is_person and self._house.persons.forget(entity.id):
             self.persons_changed = True
-        if not entity.wanted:
-            return None
-        if self._states:
+        if entity.wanted and self._states and entity.state is not None:
             self._ctx.set_state(State(entity.owner, entity.id, None))
+        entity.state = None
+        if self.noisy:
+            return None
+        self._house.forget(entity)
         old = change.data.old_state
-        if not self._events or (old is None and entity.state is None):
+        before = entity.told if old is None else old.state
+        if before is None or not (entity.wanted and self._events):
             return None
         cause = self._causes.of(change.context or NOWHERE, self._house.owners)
         return Event(
@@ -199,7 +214,7 @@ class Translator:
                     StateChanged(
                         entity_id=entity.id,
                         state=None,
-                        old_state=entity.state if old is None else old.state,
+                        old_state=before,
                         attributes=EMPTY,
                         missed=missed,
                         own=cause.own,
@@ -234,6 +249,16 @@ def _only(named: str | list[str] | None) -> str:
     if isinstance(named, list):
         return named[0] if len(named) == 1 else ""
     return named or ""
+
+
+def _is_noise(entity: Entity, old: str | None, new: str) -> bool:
+    """Tell whether a change after a start only takes an entity away for a while or brings it back as it was told."""
+    if new in UNREAL:
+        return True
+    if old in UNREAL and (entity.told in UNREAL or entity.told == new):
+        entity.told = new
+        return True
+    return False
 
 
 def _time(text: str, otherwise: str) -> str:

@@ -75,7 +75,7 @@ async def open_client(options: ConnectOptions, client: Client) -> Socket:
         message = f"{target.place} closed the connection at once"
         raise BrokerUnreachableError(message)
     if target.websocket:
-        pass
+        opened.send = partial(_send_whole, opened.send)  # type: ignore[method-assign]
     return opened
 
 

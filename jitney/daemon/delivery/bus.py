@@ -56,18 +56,8 @@ class Bus:
         """
         if durable:
             await self._emit_durable(events)
-            return
-        entries = []
-        for event in events:
-            entry = self._accept(event)
-            if entry is not None:
-                self._outbox.reserve(entry.lane)
-                entries.append(entry)
-        if self._outbox.put(entries):
-            try:
-                await self._store.committed()
-            except StoreError as error:
-                raise RefusedError("not_kept", str(error)) from error
+        else:
+            await self._emit(events)
         await self._outbox.room()
 
     def set_state(self, state: State, *, adapter: str, durable: bool) -> None:
@@ -83,6 +73,19 @@ class Bus:
     def state_topic(self, owner: str, adapter: str, subject: str) -> str:
         """Return the retained topic of a subject."""
         return self._tree.name(StateTopic(owner, adapter, subject))
+
+    async def _emit(self, events: Sequence[Event]) -> None:
+        entries = []
+        for event in events:
+            entry = self._accept(event)
+            if entry is not None:
+                self._outbox.reserve(entry.lane)
+                entries.append(entry)
+        if self._outbox.put(entries):
+            try:
+                await self._store.committed()
+            except StoreError as error:
+                raise RefusedError("not_kept", str(error)) from error
 
     async def _emit_durable(self, events: Sequence[Event]) -> None:
         for lane in {self._lane(event) for event in events}:
@@ -112,14 +115,15 @@ class Bus:
             self._drop(lane.owner, lane.adapter, "loop", event_id=event.id, type=event.type)
             return None
         seq = lane.seq + 1
-        payload = cloudevents.encode(replace(event, seq=seq, owner=lane.owner))
+        event = replace(event, seq=seq, owner=lane.owner)
+        payload = cloudevents.encode(event)
         if len(payload) > self._most_bytes:
             self._drop(lane.owner, lane.adapter, "too_large", event_id=event.id, type=event.type)
             return None
         lane.seq = lane.seen[event.id] = seq
         if len(lane.seen) > (rows.SEEN_ON_DISK if lane.durable else SEEN_IN_MEMORY):
             del lane.seen[next(iter(lane.seen))]
-        return Entry(lane, self._topic(lane, event.type), payload)
+        return Entry(lane, self._topic(lane, event.type), payload, envelope=event)
 
     def _lane(self, event: Event) -> Lane:
         adapter = event.adapter

@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final
 
 from jitney.daemon.broker.session import Message
-from jitney.topics import cloudevents
+from jitney.topics import Event, cloudevents
 
 BEFORE_ALL: Final = -(1 << 62)
 """A row number smaller than any that is given."""
@@ -13,14 +13,17 @@ BEFORE_ALL: Final = -(1 << 62)
 class Entry(Message):
     """An accepted event in its lane; ``row`` is its place on disk, 0 when it is only in memory.
 
-    Its user properties are read back from the payload when it is sent: what waits is kept once and small.
+    ``envelope`` is the event, while that is at hand; what was read back from disk has only its payload.
     """
 
-    __slots__ = ("lane", "row")
+    __slots__ = ("envelope", "lane", "row")
 
-    def __init__(self, lane: "Lane", topic: str, payload: bytes, *, row: int = 0) -> None:
+    def __init__(
+        self, lane: "Lane", topic: str, payload: bytes, *, row: int = 0, envelope: Event | None = None
+    ) -> None:
         self.lane = lane
         self.row = row
+        self.envelope = envelope
         self.topic = topic
         self.payload = payload
         self.retain = False
@@ -31,7 +34,7 @@ class Entry(Message):
     @property
     def properties(self) -> list[tuple[str, str]] | None:
         """The CloudEvents attributes."""
-        return cloudevents.properties(cloudevents.decode(self.payload))
+        return cloudevents.properties(self.envelope or cloudevents.decode(self.payload))
 
     @property
     def size(self) -> int:

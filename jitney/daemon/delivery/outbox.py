@@ -15,8 +15,8 @@ from jitney.daemon.store.store import RETRY_SECONDS, Store, StoreError
 MEMORY_BYTES: Final = 16 << 20
 """What waits in memory of all lanes together; beyond it a lane keeps only ``SHARE`` entries there."""
 
-CROWDED: Final = 4 << 20
-ROOMY: Final = 2 << 20
+CROWDED: Final = 2 << 20
+ROOMY: Final = 1 << 20
 """From so many bytes in memory on a source has to wait until there are only so many."""
 
 PATIENCE: Final = 0.5

@@ -1,5 +1,6 @@
 """No secret in a log line: the processor that every line passes, whatever it is rendered to."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
@@ -16,6 +17,7 @@ SHORTEST: Final = 6
 LONGEST: Final = 8192
 """Characters of one value; of a longer one the beginning is logged, of a traceback the end."""
 
+_FIRST: Final = ("event", "level", "part", "owner", "adapter", "event_id")
 _DEEPEST: Final = 6
 _INT_BITS: Final = 63
 
@@ -25,9 +27,9 @@ _NAMES: Final = frozenset(
 """Names of fields whose value is taken for a secret, whatever it looks like."""
 
 _LOOKS: Final = (
-    r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"  # a JSON Web Token, also one that was cut
+    r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"  # a JSON Web Token, also one that was cut
     r"|(?<=://)[^\s/?#@]*:[^\s/?#]*(?=@)"  # user and password of a URL
-    r"|(?i:(?P<scheme>\bbearer\s+)[^\s,;\"'<>]+)"
+    r"|(?i:(?P<scheme>bearer\s+)[^\s,;\"'<>]+)"
 )
 
 _registered: set[str] = set()
@@ -56,8 +58,9 @@ def mask(text: str) -> str:
 
 
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Return a log line of plain values (texts, numbers, lists, dicts) without any secret."""
-    return {name: _field(name, value, 0) for name, value in line.items()}
+    """Return a log line of plain values (texts, numbers, lists, dicts) without any secret, what it is about first."""
+    names = dict.fromkeys((*(name for name in _FIRST if name in line), *line))
+    return {name: _field(name, line[name], 0) for name in names}
 
 
 def _field(name: str, value: object, depth: int) -> Any:  # noqa: ANN401 - any plain value
@@ -110,4 +113,5 @@ def _secrets(holder: object) -> Iterator[Secret]:
 
 def _spellings(text: str) -> set[str]:
     """Return a text as it may stand in a line: bare, in a URL, in a repr, in JSON."""
-    return {text, quote(text, safe=""), repr(text)[1:-1], msgspec.json.encode(text).decode()[1:-1]}
+    quoted = quote(text, safe="", errors="surrogatepass")
+    return {text, quoted, repr(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}

@@ -1,14 +1,13 @@
 """Log lines on a stream: JSON for programs, columns for a person at a terminal."""
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 import msgspec
 
 from jitney.daemon.log.structured import structlog
 from jitney.topics import utc_now
 
-_FIRST: Final = ("event", "part", "owner", "adapter", "event_id")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -36,7 +35,7 @@ class Lines:
 
 def as_json(_logger: object, _method: str, line: MutableMapping[str, Any]) -> bytes:
     """Return a redacted log line as one JSON object."""
-    return _encode({"time": utc_now(), "level": line.pop("level", "info"), **_ordered(line)})
+    return _encode({"time": utc_now(), "level": "info", **line})
 
 
 class Columns:
@@ -50,14 +49,10 @@ class Columns:
 
     def __call__(self, logger: Any, method: str, line: MutableMapping[str, Any]) -> bytes:  # noqa: ANN401 - structlog's
         """Return the line."""
-        text = self._render(logger, method, self._stamp(logger, method, _ordered(line)))
+        text = self._render(logger, method, self._stamp(logger, method, line))
         return text.encode("utf-8", "backslashreplace")
 
 
 def has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Tell whether a stream is a terminal whose owner wants colours (no-color.org)."""
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-
-
-def _ordered(line: MutableMapping[str, Any]) -> dict[str, Any]:
-    return {name: line.pop(name) for name in _FIRST if name in line} | dict(line)

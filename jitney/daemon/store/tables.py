@@ -30,7 +30,9 @@ def prepare(db: sqlite3.Connection, *, synchronous: Literal["normal", "full"]) -
     """Set the pragmas of a fresh connection and make the tables of a new file."""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {synchronous}")
-    db.execute("PRAGMA journal_size_limit = 4194304")
+    # A checkpoint writes and syncs what is in the log: rarely, because most of it has been deleted again by then.
+    db.execute("PRAGMA wal_autocheckpoint = 4000")
+    db.execute("PRAGMA journal_size_limit = 16777216")
     db.execute("PRAGMA cache_size = -1024")
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == 0:

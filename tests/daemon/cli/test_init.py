@@ -56,8 +56,11 @@ class Terminal:
         os.write(self._terminal, b"\x04")
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does."""
-        self._process.send_signal(signal.SIGINT)
+        """Do what Ctrl-C does, again when it came just before the program began to read: then nobody noticed."""
+        for _ in range(5):
+            self._process.send_signal(signal.SIGINT)
+            if select.select([self._terminal], [], [], 3)[0]:
+                return
 
     def end(self) -> int:
         """Read the rest; returns the exit status."""
@@ -129,7 +132,7 @@ def test_secrets_are_not_shown_while_they_are_pasted(start: Start) -> None:
     terminal.answer("The password:", "canary-1")
     terminal.answer("Names", "")
     terminal.answer("Home Assistant", "http://homeassistant.local:8123")
-    terminal.answer("The token", "canary-2-canary-2-canary-2")
+    terminal.answer("The token [file:home-token]:", "canary-2-canary-2-canary-2")
     assert terminal.end() == 0
     assert "canary" not in terminal.seen
 
@@ -145,8 +148,8 @@ def test_an_answer_that_would_not_be_accepted_is_asked_again(start: Start, tmp_p
     terminal.answer("Names", "")
     terminal.answer("Home Assistant", "ftp://home")
     terminal.answer("Home Assistant", "http://home:8123")
-    terminal.answer("The token", "eyJcut.off")
-    terminal.answer("The token", f"Bearer {TOKEN}")
+    terminal.answer("The token [file:home-token]:", "eyJcut.off")
+    terminal.answer("The token [file:home-token]:", f"Bearer {TOKEN}")
     assert terminal.end() == 0, terminal.seen
     assert load(tmp_path / "config.toml", environ={}).adapters["home"].config.token.reveal() == TOKEN
 
@@ -158,7 +161,7 @@ def test_secrets_can_be_elsewhere_and_what_is_missing_is_told(start: Start, tmp_
     terminal.answer("The password:", "env:MQTT_PASSWORD")
     terminal.answer("Names", "")
     terminal.answer("Home Assistant", "http://home:8123")
-    terminal.answer("The token", "")
+    terminal.answer("The token [file:home-token]:", "")
     assert terminal.end() == 0
     assert "Before it can run:" in terminal.seen
     assert "mqtt.password: the environment variable that env names is not set" in terminal.seen
