@@ -40,7 +40,10 @@ class Processor:
         while not compared:
             self._end = asyncio.get_running_loop().create_future()
             result = await self._connection.request_in_order("get_states")
-            snapshot.meet_persons(frames.states(result, frames.ignore), self._house)
+            states = frames.states(result, frames.ignore)
+            snapshot.meet_persons(states, self._house)
+            if not self._begun.is_set() and snapshot.has_restarted(states, self._house):
+                self._house.expect_noise()
             self._begun.set()
             compared = await self._end
 

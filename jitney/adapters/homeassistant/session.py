@@ -87,7 +87,8 @@ class Session:
             wanted += [CALL, STOP, *(exact or ())]
         elif self._config.event_types and self._memory.first_time("not an administrator"):
             self._ctx.log.warning("the token is not an administrator's: nothing but state changes is seen")
-        seen = [event_type for event_type in dict.fromkeys(wanted) if await self._sees(event_type)]
+        more = [event_type for event_type in dict.fromkeys(wanted) if event_type != STATE_CHANGED]
+        seen = [event_type for event_type in more if await self._sees(event_type)]
         self._memory.causes.sees_calls = CALL in seen
 
     async def _sees(self, event_type: str) -> bool:
@@ -111,8 +112,8 @@ class Session:
         if config.state == _RUNNING:
             return None
         self._processor.backlog.discard()
-        self._ctx.degraded("Home Assistant is starting")
         while config.state != _RUNNING:
+            self._ctx.degraded(f"Home Assistant is {config.state.lower().replace('_', ' ')}")
             await asyncio.sleep(POLL)
             config = await self._config_of_house()
         self._processor.backlog.keep()

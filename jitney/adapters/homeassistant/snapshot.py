@@ -25,14 +25,17 @@ def meet_persons(states: list[FullState], house: House) -> None:
     house.arrange()
 
 
+def has_restarted(states: list[FullState], house: House) -> bool:
+    """Tell whether Home Assistant has started anew since it was seen last: then every state is a new one."""
+    known = [(house.entities[state.entity_id], state) for state in states if state.entity_id in house.entities]
+    return bool(known) and all(entity.updated != state.last_updated for entity, state in known)
+
+
 def apply(states: list[FullState], *, house: House, translator: Translator, observed: str) -> list[Event]:
     """Publish and remember every state; return the events of the changes that nobody has told, oldest first.
 
     The first snapshot of all tells no events: nothing was known that could have changed.
     """
-    if house.known and _has_restarted(states, house):
-        house.expect_noise()
-        translator.noisy = True
     present = {state.entity_id for state in states}
     missed: list[StateChange] = []
     for state in states:
@@ -48,12 +51,6 @@ def apply(states: list[FullState], *, house: House, translator: Translator, obse
     events = [translator.change(change, observed=observed, missed=True) for change in missed]
     events.extend(translator.change(_removal(entity), observed=observed, missed=True) for entity in gone)
     return [event for event in events if event is not None]
-
-
-def _has_restarted(states: list[FullState], house: House) -> bool:
-    """Tell whether Home Assistant has started anew since it was seen last: then every state is a new one."""
-    known = [(house.entities[state.entity_id], state) for state in states if state.entity_id in house.entities]
-    return bool(known) and all(entity.updated != state.last_updated for entity, state in known)
 
 
 def _differs(state: FullState, entity: Entity) -> bool:

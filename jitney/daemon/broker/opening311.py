@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
+from jitney.daemon.broker.reasons import unanswered
 from jitney.daemon.broker.session import BrokerUnreachableError, ConnectOptions
 from jitney.daemon.broker.transport import endpoint, reaching, tls_context
 
@@ -72,8 +73,7 @@ async def open_client(options: ConnectOptions, client: Client) -> Socket:
             opening.add_done_callback(partial(_discard, client))
     opened = client.socket()
     if opened is None:
-        message = f"{target.place} closed the connection at once"
-        raise BrokerUnreachableError(message)
+        raise unanswered(place=target.place)
     if target.websocket:
         opened.send = partial(_send_whole, opened.send)  # type: ignore[method-assign]
     return opened

@@ -22,24 +22,32 @@ class MalformedPacketError(JitneyError):
 
 
 class PacketReader:
-    """Give it bytes as they come; take packets until there is none. An incomplete packet is not read twice."""
+    """Give it bytes as they come; take packets until there is none. An incomplete packet is not read twice.
+
+    What was fed may be overwritten only after ``keep``.
+    """
 
     def __init__(self) -> None:
         self._data = memoryview(b"")
         self._partial = bytearray()
         self._wanted = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: memoryview) -> None:
         """Add bytes; what was not taken yet stays."""
         if self._data:
-            data = bytes(self._data) + data
+            data = memoryview(b"".join((self._data, data)))
         elif self._partial:
             self._partial += data
             if len(self._partial) < self._wanted:
                 return
-            data = bytes(self._partial)
+            data = memoryview(self._partial)
             self._partial = bytearray()
-        self._data = memoryview(data)
+        self._data = data
+
+    def keep(self) -> None:
+        """Copy what was not taken yet."""
+        if self._data:
+            self._data = memoryview(bytes(self._data))
 
     def take(self) -> mqtt5.Packet | None:
         """Return the next whole packet, None when more bytes are needed. Raises MalformedPacketError."""

@@ -60,6 +60,14 @@ def dismissal(code: int, options: ConnectOptions, *, place: str, name: str, said
     return BrokerUnreachableError(f"{place} ended the connection: {_plain(name)} (0x{code:02x}){_quote(said)}")
 
 
+def unanswered(*, place: str) -> BrokerUnreachableError:
+    """Return the error for a broker that closed the connection instead of answering CONNECT."""
+    return BrokerUnreachableError(
+        f"{place} closed the connection without an answer: does this port want TLS or a [mqtt] cert_file, "
+        "or does the broker refuse this address?"
+    )
+
+
 def closed_by_broker(options: ConnectOptions, *, place: str) -> JitneyError:
     """Return the error for a broker that closed an established connection and did not say why."""
     return BrokerUnreachableError(

@@ -17,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from jitney.daemon.broker.answers import Answers
 from jitney.daemon.broker.keepalive import SILENCE, KeepAlive
 from jitney.daemon.broker.opening311 import Socket, new_client, open_client
-from jitney.daemon.broker.reasons import UNENCODABLE, closed_by_broker, refusal
+from jitney.daemon.broker.reasons import UNENCODABLE, closed_by_broker, refusal, unanswered
 from jitney.daemon.broker.session import (
     BrokerUnreachableError,
     ConnectOptions,
@@ -265,10 +265,7 @@ class Session311:
         if not self._begun:
             if malformed:
                 return ProtocolUnsupportedError(f"{self._place} does not speak MQTT 3.1.1: is [mqtt] url right?")
-            return BrokerUnreachableError(
-                f"{self._place} closed the connection without an answer: "
-                "does this port want TLS, or does the broker refuse this address?"
-            )
+            return unanswered(place=self._place)
         if malformed:
             return BrokerUnreachableError(f"{self._place} sent bytes that are not MQTT 3.1.1")
         return closed_by_broker(self._options, place=self._place)

@@ -65,7 +65,7 @@ def endpoint(url: str) -> Endpoint:
     return Endpoint(parts.scheme, parts.hostname or "", port or PORTS[parts.scheme], path)
 
 
-async def open_transport(options: ConnectOptions, protocol: asyncio.Protocol) -> None:
+async def open_transport(options: ConnectOptions, protocol: asyncio.BufferedProtocol) -> None:
     """Connect ``protocol`` to the broker. Raises BrokerUnreachableError, or BrokerRefusedError for a TLS file."""
     target = endpoint(options.url)
     async with reaching(target, options.timeout):
@@ -113,7 +113,7 @@ def unreachable(target: Endpoint, error: OSError) -> BrokerUnreachableError:
     return BrokerUnreachableError(f"{target.place} {text}")
 
 
-async def _open(options: ConnectOptions, target: Endpoint, protocol: asyncio.Protocol) -> None:
+async def _open(options: ConnectOptions, target: Endpoint, protocol: asyncio.BufferedProtocol) -> None:
     loop = asyncio.get_running_loop()
     if target.scheme == "unix":
         await loop.create_unix_connection(lambda: protocol, target.path)

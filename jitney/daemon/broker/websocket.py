@@ -21,7 +21,7 @@ _LARGEST_FRAME: Final = 4 * 1024 * 1024
 _GOODBYE_SECONDS: Final = 2.0
 
 
-async def open_websocket(target: Endpoint, context: ssl.SSLContext | None, protocol: asyncio.Protocol) -> None:
+async def open_websocket(target: Endpoint, context: ssl.SSLContext | None, protocol: asyncio.BufferedProtocol) -> None:
     """Connect ``protocol`` to the broker's websocket. Raises OSError or BrokerUnreachableError."""
     web = ClientSession()
     try:
@@ -53,7 +53,7 @@ async def open_websocket(target: Endpoint, context: ssl.SSLContext | None, proto
 class WebSocketTransport(asyncio.Transport):
     """The bytes of a protocol as frames. Its task ends with ``connection_lost``, whatever happens."""
 
-    def __init__(self, web: ClientSession, frames: ClientWebSocketResponse, protocol: asyncio.Protocol) -> None:
+    def __init__(self, web: ClientSession, frames: ClientWebSocketResponse, protocol: asyncio.BufferedProtocol) -> None:
         super().__init__()
         self._web = web
         self._frames = frames
@@ -121,7 +121,7 @@ class WebSocketTransport(asyncio.Transport):
             await self._reading.wait()
             frame = await self._frames.receive()
             if frame.type is WSMsgType.BINARY:
-                self._protocol.data_received(frame.data)
+                self._hand_over(memoryview(frame.data))
             elif frame.type is WSMsgType.ERROR:
                 message = f"websocket: {frame.data}"
                 raise ConnectionError(message)
@@ -130,6 +130,14 @@ class WebSocketTransport(asyncio.Transport):
                 raise ConnectionError(message)
             else:
                 return
+
+    def _hand_over(self, data: memoryview) -> None:
+        while data:
+            buffer = memoryview(self._protocol.get_buffer(len(data)))
+            size = min(len(buffer), len(data))
+            buffer[:size] = data[:size]
+            data = data[size:]
+            self._protocol.buffer_updated(size)
 
     async def _write(self) -> None:
         while True:

@@ -8,6 +8,7 @@ _CHANGES: Final = (("old_state", "state"), ("previous", "value"))
 _LEFT_OUT: Final = frozenset({"attributes", "last_changed", "last_updated", "unit"})
 _DEEPEST: Final = 2
 _LONGEST_TEXT: Final = 80
+_LARGEST: Final = 1e15
 _KILOMETRE: Final = 1000
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -59,16 +60,19 @@ def _state(value: object) -> str:
 
 
 def _place(rest: dict[str, Any]) -> Iterator[str]:
-    if all(isinstance(rest.get(name), int | float) for name in ("latitude", "longitude")):
+    if all(_measured(rest.get(name)) for name in ("latitude", "longitude")):
         yield f"{rest.pop('latitude'):.5f} {rest.pop('longitude'):.5f}"
 
 
 def _quantities(rest: dict[str, Any]) -> Iterator[str]:
     for name, show in _QUANTITIES.items():
-        value = rest.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            del rest[name]
-            yield show(value)
+        if _measured(rest.get(name)):
+            yield show(rest.pop(name))
+
+
+def _measured(value: object) -> bool:
+    """Tell whether a value is a number that something was measured to be, not NaN nor one of hundreds of digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _others(rest: Mapping[str, Any], *, subject: str, prefix: str = "", depth: int = 1) -> Iterator[str]:
@@ -103,7 +107,7 @@ def _duration(seconds: float) -> str:
     if seconds < _MINUTE:
         return f"{seconds:.0f} s"
     if seconds < _HOUR:
-        return f"{seconds / _MINUTE:.0f} min"
+        return f"{int(seconds // _MINUTE)} min"
     return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE):02} min"
 
 

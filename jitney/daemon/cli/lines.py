@@ -108,10 +108,11 @@ class Lines:
         self._owner = max(self._owner, width(owner))
         what, subject, text = one_line(what), one_line(subject), one_line(text)
         paint, clock = self._paint, _clock(time)
-        head = f"{clock} {padded(owner, self._owner)} {padded(what, _WHAT_COLUMNS)} "
         body = f"{padded(subject, _SUBJECT_COLUMNS)} {text}" if subject else text
         if columns := self._width():
-            body = cut(body, columns - width(head))
+            left = columns - width(clock) - self._owner - len("  ")
+            what = cut(what, left)
+            body = cut(body, left - max(width(what), _WHAT_COLUMNS) - len(" "))
         subject_part, text_part = (body[: len(subject)], body[len(subject) :]) if subject else ("", body)
         return (
             f"{paint(clock, FAINT)} {paint(padded(owner, self._owner), colour_of(owner), BOLD)} "

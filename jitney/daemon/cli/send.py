@@ -93,15 +93,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def assignment(text: str) -> tuple[tuple[str, ...], Any]:
-    """Return ``a.b=1`` as the path and the value; raises ValueError's kin of argparse when it is none."""
+    """Return ``a.b=1`` as the path and the value; raises ArgumentTypeError when it is none."""
     key, equals, value = text.partition("=")
     path = tuple(key.split("."))
     if not equals or not all(path):
         message = f"expected KEY=VALUE, got {text!r}"
         raise argparse.ArgumentTypeError(message)
     try:
-        decoded = msgspec.json.decode(value.encode())
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        text.encode()
+        decoded = msgspec.json.decode(value)
+    except UnicodeEncodeError as error:
+        message = f"not UTF-8: {text!r}"
+        raise argparse.ArgumentTypeError(message) from error
+    except (msgspec.DecodeError, RecursionError):
         return path, value
     return path, value if isinstance(decoded, dict | list) else decoded
 

@@ -30,7 +30,6 @@ _WHERE: Final = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
 
-
 _HINTS: Final = {
     "Invalid value": "expected a value: a text must stand in quotes",
     "Cannot overwrite a value": "this key or table stands twice",
@@ -132,9 +131,10 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
         message, line = str(error), 0
         if where := _WHERE.fullmatch(message):
             line = int(where["line"] or text.count("\n") + 1)
-            message = f"{_HINTS.get(where['what'], where['what'])} (column {where['column'] or 'last'})"
+            place = f"column {where['column']}" if where["column"] else "at the end of the file"
+            message = f"{_HINTS.get(where['what'], where['what'])} ({place})"
     except ValueError as error:  # a number of thousands of digits
-        message, line = str(error), 0
+        message, line = f"a value cannot be read ({error})", 0
     raise _unreadable(file, f"not TOML: {message}", line=line)
 
 

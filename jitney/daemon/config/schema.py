@@ -7,11 +7,11 @@ from msgspec import Meta, Struct, field
 
 from jitney.adapters.base import AdapterType
 from jitney.adapters.secret import Secret
+from jitney.daemon.config.words import EXPECTS
 
-Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0)]
 Level = Literal["debug", "info", "warning", "error"]
-Url = Annotated[str, Meta(extra={"expects": "a URL"})]
+Url = Annotated[str, Meta(extra={EXPECTS: "a URL"})]
 
 
 class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

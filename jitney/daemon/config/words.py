@@ -18,6 +18,9 @@ A_REFERENCE: Final = "a secret: a text, or one of { env = … }, { file = … },
 
 _LONGEST: Final = 60
 _BITS: Final = 64
+_TOKEN: Final = re.compile(r"eyJ[\w.-]+")
+"""A JWT pasted into the wrong place."""
+
 _USER: Final = re.compile(r".*:.*@", re.DOTALL)
 
 
@@ -64,6 +67,11 @@ def _(kind: inspect.StrType) -> str:
 
 
 @expected.register
+def _(kind: inspect.StructType) -> str:
+    return f"a table with {kind.tag_field} = {choice([kind.tag])}" if kind.tag_field else "a table"
+
+
+@expected.register
 def _(kind: inspect.DictType) -> str:
     return "a table" + _length(kind.min_length, kind.max_length, "key")
 
@@ -90,7 +98,7 @@ def choice(values: Iterable[Any]) -> str:
 
 
 def got(value: object) -> str:
-    """Return a value of the file, short and never with the user and password of a URL."""
+    """Return a value of the file, short and never with a token or the user and password of a URL."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -98,7 +106,7 @@ def got(value: object) -> str:
             bits = value.bit_length()
             return str(value) if bits < _BITS else f"a whole number of {bits} bits"
         case str():
-            text = _USER.sub("…@", value)
+            text = _TOKEN.sub("eyJ…", _USER.sub("…@", value))
             return f'"{text}"' if len(text) <= _LONGEST else f'"{text[:_LONGEST]}…"'
         case float() | datetime() | date() | time():
             return str(value)
@@ -137,7 +145,6 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
     inspect.AnyType: "anything",
     inspect.NoneType: "nothing",
     inspect.BoolType: "true or false",
-    inspect.StructType: "a table",
     inspect.DateTimeType: _SORTS[datetime],
     inspect.DateType: _SORTS[date],
     inspect.TimeType: _SORTS[time],

@@ -76,7 +76,7 @@ def _plain(value: object, depth: int) -> Any:  # noqa: ANN401
     if value is None or type(value) in {bool, float}:
         return value
     if type(value) is int:
-        return value if value.bit_length() <= _INT_BITS else str(value)
+        return value if value.bit_length() <= _INT_BITS else hex(value)
     if depth < _DEEPEST:
         if isinstance(value, Mapping):
             return {mask(str(key)): _field(str(key), inner, depth + 1) for key, inner in value.items()}

@@ -44,17 +44,28 @@ def test_packets_come_out_whole_however_the_stream_is_cut(packets: list[mqtt5.Pa
     reader, found, at, turn = PacketReader(), [], 0, 0
     while at < len(stream):
         size = cuts[turn % len(cuts)]
-        reader.feed(stream[at : at + size])
+        reader.feed(memoryview(stream[at : at + size]))
         found += [repr(packet) for packet in taken(reader)]
         at, turn = at + size, turn + 1
     assert found == [repr(packet) for packet in packets]
 
 
 @given(st.lists(PACKETS, min_size=1, max_size=5))
+def test_what_was_kept_survives_its_buffer(packets: list[mqtt5.Packet]) -> None:
+    reader = PacketReader()
+    buffer = bytearray(b"".join(packet.write() for packet in packets))
+    reader.feed(memoryview(buffer))
+    first = reader.take()
+    reader.keep()
+    buffer[:] = b"\xff" * len(buffer)
+    assert [repr(packet) for packet in (first, *taken(reader))] == [repr(packet) for packet in packets]
+
+
+@given(st.lists(PACKETS, min_size=1, max_size=5))
 def test_what_is_fed_before_everything_was_taken_is_appended(packets: list[mqtt5.Packet]) -> None:
     reader = PacketReader()
     for packet in packets:
-        reader.feed(packet.write())
+        reader.feed(memoryview(packet.write()))
     assert [repr(packet) for packet in taken(reader)] == [repr(packet) for packet in packets]
 
 
@@ -63,7 +74,7 @@ def test_any_bytes_give_packets_or_a_malformed_packet_error(pieces: list[bytes])
     reader = PacketReader()
     with suppress(MalformedPacketError):
         for piece in pieces:
-            reader.feed(piece)
+            reader.feed(memoryview(piece))
             taken(reader)
 
 
@@ -75,14 +86,14 @@ def test_a_damaged_packet_gives_packets_or_a_malformed_packet_error(
     for at, byte in damages:
         damaged[at % len(damaged)] = byte
     reader = PacketReader()
-    reader.feed(bytes(damaged))
+    reader.feed(memoryview(bytes(damaged)))
     with suppress(MalformedPacketError):
         taken(reader)
 
 
 def test_text_that_is_not_utf_8_is_malformed_and_not_a_panic() -> None:
     reader = PacketReader()
-    reader.feed(mqtt5.PublishPacket("abcd", b"").write().replace(b"abcd", b"\xff\xfe\xff\xfe"))
+    reader.feed(memoryview(mqtt5.PublishPacket("abcd", b"").write().replace(b"abcd", b"\xff\xfe\xff\xfe")))
     with pytest.raises(MalformedPacketError, match="not UTF-8") as malformed:
         reader.take()
     assert malformed.value.head == 0x30
@@ -90,7 +101,7 @@ def test_text_that_is_not_utf_8_is_malformed_and_not_a_panic() -> None:
 
 def test_an_interrupt_while_reading_is_passed_on() -> None:
     reader = PacketReader()
-    reader.feed(b"\xd0\x00")
+    reader.feed(memoryview(b"\xd0\x00"))
     with patch.object(mqtt5, "read", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         reader.take()
 
@@ -106,7 +117,7 @@ def test_a_big_packet_in_small_pieces_is_not_read_again_with_every_piece() -> No
     read = mqtt5.read
     with patch.object(mqtt5, "read", counted):
         for at in range(0, len(packet), 1000):
-            reader.feed(packet[at : at + 1000])
+            reader.feed(memoryview(packet[at : at + 1000]))
             found = taken(reader)
     assert len(found) == 1
     assert len(reads) <= 3
@@ -115,6 +126,6 @@ def test_a_big_packet_in_small_pieces_is_not_read_again_with_every_piece() -> No
 @pytest.mark.parametrize("head", [b"\x30\xff\xff\xff\x7f", b"\x30\x81\x80\x80\x01"])
 def test_a_packet_larger_than_allowed_is_refused_before_it_is_collected(head: bytes) -> None:
     reader = PacketReader()
-    reader.feed(head)
+    reader.feed(memoryview(head))
     with pytest.raises(MalformedPacketError, match=f"more than the {LARGEST_PACKET}"):
         reader.take()

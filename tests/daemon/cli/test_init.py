@@ -216,6 +216,18 @@ def test_a_file_that_exists_is_never_overwritten(
     assert path.is_symlink() if broken else path.read_text() == "mine"
 
 
+def test_a_file_that_appears_while_questions_are_asked_is_not_overwritten(start: Start, tmp_path: Path) -> None:
+    terminal = start()
+    terminal.answer("MQTT broker", "")
+    (tmp_path / "config.toml").write_text("mine")
+    terminal.answer("user name there", "")
+    terminal.answer("Names", "")
+    terminal.answer("Home Assistant", "")
+    assert terminal.end() == 1
+    assert "cannot be written (File exists)" in terminal.seen
+    assert (tmp_path / "config.toml").read_text() == "mine"
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["init", "--yes", "-c", str(tmp_path / "file" / "config.toml")]) == 1

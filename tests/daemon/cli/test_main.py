@@ -35,9 +35,8 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_the_help_of_every_command_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "-h"]) == 0
-    text = capsys.readouterr().out
-    assert "example" in text
-    assert f"jitney {command}" in text.partition("example")[2]
+    _, _, examples = capsys.readouterr().out.lower().rpartition("example")
+    assert f"jitney {command}" in examples
 
 
 def test_the_help_lists_every_command_with_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ long = 7
         ("include.areas = [1, 'a', 2]", "include.areas[0]: expected a text, got 1"),
         ("apps = 1", "apps: expected a table, got a whole number"),
         ("apps.main = {}", "apps.main.client_id: missing: expected a text"),
-        ('send = { by = "fax" }', "send: expected a table, got a table"),
+        ('send = { by = "fax" }', 'send: expected a table with by = "mail" or a table with by = "post", got a table'),
         ('send = { by = "mail", address = 1 }', "send.address: expected a text, got 1"),
         ('folder = "x"', "folder: cannot be given in a file, which has no Path"),
         ("longer = 1", 'longer: unknown key: did you mean "long"?'),
@@ -110,3 +110,8 @@ def test_a_long_value_is_shortened(complaints: Callable) -> None:
 def test_the_password_of_a_url_is_never_told(complaints: Callable, url: str) -> None:
     (complaint,) = complaints(f'[mqtt]\nurl = "{url}"')
     assert "ary" not in complaint
+
+
+def test_a_token_pasted_into_the_wrong_place_is_not_told(complaints: Callable) -> None:
+    (complaint,) = complaints('[bus]\nlog_level = "Bearer eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiIifQ.c2ln"')
+    assert complaint.endswith('got "Bearer eyJ…"')

@@ -76,7 +76,7 @@ def test_a_file_of_somebody_else_is_a_problem(tmp_path: Path) -> None:
         ("[bus]\n[bus]\n", "2: not TOML: Cannot declare ('bus',) twice (column 5)"),
         ("a = 1\na = 2\n", "2: not TOML: this key or table stands twice (column 6)"),
         ('a = "x\n', "1: not TOML: a text does not end on its line: the closing quote is missing (column 7)"),
-        ("a = [1\n", "2: not TOML: Unclosed array (column last)"),
+        ("a = [1\n", "2: not TOML: Unclosed array (at the end of the file)"),
         ("=\n", "1: not TOML: expected a key, a [table] or a # comment (column 1)"),
         (b"a = 1\nb = '\xff'\n", "2: not UTF-8: save it in that encoding"),
     ],

@@ -203,7 +203,7 @@ def keys(value: object, key: Key = ()) -> Iterator[Key]:
         yield from keys(inner, (*key, part))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(documents())
 def test_everything_that_was_written_is_found_on_its_line(document: tuple[str, dict[Key, int]]) -> None:
     text, written = document
@@ -211,6 +211,7 @@ def test_everything_that_was_written_is_found_on_its_line(document: tuple[str, d
     assert positions(text) == written
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab.=[]{}\"'#,\n \\1")))
 def test_any_text_is_read_without_an_error(text: str) -> None:
     found = positions(text)

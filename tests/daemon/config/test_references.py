@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jitney.daemon.config.problems import ConfigError
@@ -112,7 +112,7 @@ PLACES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(places=PLACES, password=ANYTHING, app=ANYTHING, size=st.sampled_from([13, 16, 99]))
 def test_no_secret_is_told_wherever_it_was_put(read: Callable, toml: Callable, **given: object) -> None:
     app = {"client_id": "1", "client_secret": given["app"]}
