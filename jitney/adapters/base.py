@@ -99,6 +99,10 @@ class AdapterType(Protocol):
     ``name`` is the type in the configuration and the first word of its event types. ``Config`` are the keys of
     ``[adapters.<name>]`` besides the common ones, ``Identity`` those of ``[owners.<id>] <type> = {…}`` (None:
     owners have none). ``durable`` is the default of that key. ``kinds`` are the events it emits.
+
+    A ``Config`` or ``Identity`` refuses values by ValueError in ``__post_init__``; a text that begins with a field
+    and a colon is told at that field. An ``Identity`` may have ``claims() -> Iterable[str]``: external ids that only
+    one owner can have. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
     """
 
     name: ClassVar[str]

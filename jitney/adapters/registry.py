@@ -30,7 +30,7 @@ def adapter_type(name: str) -> AdapterType:
             return cast("AdapterType", getattr(import_module(module), attribute))
         for point in entry_points(group=GROUP, name=name):
             return cast("AdapterType", point.load())
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         message = f"adapter type {name!r} needs {error.name or error}, which is not installed"
         raise MisconfiguredError(message) from error
     message = f"there is no adapter type {name!r}: known here are {', '.join(names())}"

@@ -35,8 +35,8 @@ def decode(payload: bytes) -> Event:
 def properties(event: Event) -> list[tuple[str, str]]:
     """Return the attributes as MQTT 5 user properties: lower-case names, canonical texts.
 
-    A broker cuts off who sends characters that it must not see (MQTT 5 section 1.5.4): they become U+FFFD here. An
-    attribute longer than a property can be is left out. The payload has both as they are.
+    Characters that MQTT does not carry (MQTT 5 section 1.5.4) become U+FFFD, lest the broker cut us off; an attribute
+    longer than a property can be is left out. The payload has both as they are.
     """
     pairs = [
         ("specversion", "1.0"),

@@ -13,7 +13,8 @@ _FORBIDDEN: Final = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef" + "".join(
     chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
 )
 _UNSAFE = re.compile(f"[/+#%{_FORBIDDEN}]")
-_UNCARRIABLE = re.compile(f"[{_FORBIDDEN}]")
+# paho takes U+FEFF in a property for a malformed packet and disconnects.
+_UNCARRIABLE = re.compile(f"[{_FORBIDDEN}\ufeff]")
 _ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
 _EMPTY = "%"
 
@@ -43,7 +44,7 @@ def unescape(level: str) -> str:
 
 
 def carriable(text: str) -> str:
-    """Return ``text`` with U+FFFD for every character that MQTT must not carry; for what is never read back."""
+    """Return ``text`` with U+FFFD for every character that cuts off who sends or gets it as a property."""
     return _UNCARRIABLE.sub("\ufffd", text)
 
 

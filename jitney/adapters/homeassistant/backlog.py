@@ -54,13 +54,13 @@ class Backlog:
         *,
         shed: Callable[[int], None],
         lost_answer: Callable[[], None],
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self._odd = odd
         self._note_shed = shed
         self._lost_answer = lost_answer
-        self._most_bytes = most_bytes
+        self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
         self._clock = clock
         self._frames: deque[bytes] = deque()
         self._bytes = 0

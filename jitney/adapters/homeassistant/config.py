@@ -74,7 +74,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``max_msg_size_mb`` the largest message that Home Assistant may send.
     """
 
-    url: str
+    url: Annotated[str, Meta(extra={"expects": "a URL"})]
     token: Secret
     ca_file: str = ""
     event_types: tuple[str, ...] = ("*",)

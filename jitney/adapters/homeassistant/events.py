@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from jitney.topics import EMPTY, EventData
+from jitney.topics import EventData
 
 
 class StateChanged(EventData, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -40,7 +40,7 @@ class ServiceCalled(EventData, frozen=True, kw_only=True, omit_defaults=True):
 
     domain: str
     service: str
-    data: Raw = EMPTY
+    data: Raw
     own: bool = False
 
 
@@ -53,7 +53,7 @@ class OtherEvent(EventData, frozen=True, kw_only=True, omit_defaults=True):
     type: ClassVar[str] = "homeassistant.event"
 
     event_type: str
-    data: Raw = EMPTY
+    data: Raw
     own: bool = False
 
 

@@ -52,7 +52,7 @@ async def new_client(options: ConnectOptions) -> Client:
     if context is not None:
         client.tls_set_context(context)
     if target.websocket:
-        client.ws_set_options(target.path)
+        client.ws_set_options(f"{target.path}?{target.query}")
     return client
 
 

@@ -71,7 +71,8 @@ class Session5(asyncio.BufferedProtocol):
         self.limits = Limits()
         self._options = options
         self._listener = listener
-        self._place = endpoint(options.url).place
+        self._target = endpoint(options.url)
+        self._place = self._target.place
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = memoryview(bytearray(_READ_BYTES))
@@ -156,6 +157,7 @@ class Session5(asyncio.BufferedProtocol):
         if self._transport is not None and not self._ended:
             self._write(_GOODBYE)
             self._end(None)
+            self._transport.resume_reading()  # TLS and websockets take leave of each other, which has to be read
             self._transport.close()
             try:
                 async with asyncio.timeout(self._options.timeout):
@@ -210,10 +212,11 @@ class Session5(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what the broker sent."""
-        self._alive.heard()
-        self._packets.feed(self._buffer[:nbytes])
-        self._read()
-        self._packets.keep()
+        if not self._ended:
+            self._alive.heard()
+            self._packets.feed(self._buffer[:nbytes])
+            self._read()
+            self._packets.keep()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the transport is closed."""
@@ -308,9 +311,8 @@ class Session5(asyncio.BufferedProtocol):
         return BrokerUnreachableError(f"{self._place} does not speak MQTT ({error}): is the port in [mqtt] url right?")
 
     def _cut(self, exc: Exception | None) -> Exception:
-        target = endpoint(self._options.url)
         if isinstance(exc, OSError) and (self._begun or not isinstance(exc, ConnectionError)):
-            return unreachable(target, exc)
+            return unreachable(self._target, exc)
         if self._begun:
             return closed_by_broker(self._options, place=self._place)
         return ProtocolUnsupportedError(

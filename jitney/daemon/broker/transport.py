@@ -28,6 +28,7 @@ class Endpoint(Struct, frozen=True):
     host: str
     port: int
     path: str
+    query: str = ""
 
     @property
     def place(self) -> str:
@@ -35,7 +36,7 @@ class Endpoint(Struct, frozen=True):
         if self.scheme == "unix":
             return f"unix://{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path.partition('?')[0]}"
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
 
     @property
     def secure(self) -> bool:
@@ -61,8 +62,8 @@ def endpoint(url: str) -> Endpoint:
         raise MisconfiguredError(message)
     path = parts.path if parts.scheme == "unix" else ""
     if parts.scheme in _WEBSOCKET:
-        path = (parts.path or _WEBSOCKET_PATH) + (f"?{parts.query}" if parts.query else "")
-    return Endpoint(parts.scheme, parts.hostname or "", port or PORTS[parts.scheme], path)
+        path = parts.path or _WEBSOCKET_PATH
+    return Endpoint(parts.scheme, parts.hostname or "", port or PORTS[parts.scheme], path, parts.query)
 
 
 async def open_transport(options: ConnectOptions, protocol: asyncio.BufferedProtocol) -> None:

@@ -25,9 +25,8 @@ async def open_websocket(target: Endpoint, context: ssl.SSLContext | None, proto
     """Connect ``protocol`` to the broker's websocket. Raises OSError or BrokerUnreachableError."""
     web = ClientSession()
     try:
-        url = f"{target.place}{target.path[len(target.path.partition('?')[0]) :]}"
         frames = await web.ws_connect(
-            url,
+            f"{target.place}?{target.query}",
             protocols=("mqtt",),
             ssl=context or True,
             max_msg_size=_LARGEST_FRAME,

@@ -11,7 +11,7 @@ GREEN: Final = "32"
 YELLOW: Final = "33"
 CYAN: Final = "36"
 
-_OF_OWNERS: Final = ("38;5;39", "38;5;208", "38;5;170", "38;5;78", "38;5;220", "38;5;105", "38;5;203", "38;5;44")
+_OF_OWNERS: Final = ("38;5;39", "38;5;208", "38;5;170", "38;5;78", "38;5;203", "38;5;178", "38;5;105")
 """Of the 256 colours, those that tell each other apart on dark and on light."""
 
 _WIDE: Final = frozenset("WF")

@@ -40,12 +40,13 @@ Nothing is kept: the broker listens on a free port of this machine alone, the st
 """
 
 _HEADER: Final = """\
-A bus for a household of two, alice and bob. Each has a house, a bicycle and a radio; here they are simulated.
-Whatever happens is published to MQTT under the person it belongs to:
+A bus for a household of two, alice and bob. Each has a house, a bicycle and a
+radio; here they are simulated. Whatever happens is published to MQTT under the
+person it belongs to:
 
   {events} what happened
   {states} how things are, retained
-  {command} what should be done; the answer comes under {reply}
+  {command} what to do; it is answered
 
 Try it from a second terminal (Ctrl-C ends everything):
 
@@ -120,7 +121,6 @@ def _header(url: str) -> str:
         "events": f"jitney/alice/event/{ADAPTER}/{{kind}}   ",
         "states": f"jitney/alice/state/{ADAPTER}/{{subject}}",
         "command": f"jitney/alice/command/{ADAPTER}/say    ",
-        "reply": "jitney/alice/reply/…",
     }
     trials = {
         "tail": "tail bob --state",

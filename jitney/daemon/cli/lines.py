@@ -15,8 +15,8 @@ from jitney.topics import Event, InvalidPayloadError, cloudevents, utc_now
 from jitney.topics.tree import AlertTopic, BusTopic, EventTopic, SharedTopic, StateTopic, StatusTopic, Topic
 
 _OWNER_COLUMNS: Final = 6
-_WHAT_COLUMNS: Final = 24
-_SUBJECT_COLUMNS: Final = 20
+_WHAT_COLUMNS: Final = 22
+_SUBJECT_COLUMNS: Final = 19
 _STATUS_COLOURS: Final = {
     "online": GREEN,
     "connecting": YELLOW,
@@ -49,7 +49,6 @@ class Lines:
         self._width = columns
         self._paint = paint
         self._owner = _OWNER_COLUMNS
-        self._what = _WHAT_COLUMNS
 
     def line(self, heard: Heard, address: Topic) -> str:
         """Return the line of a message; what came from outside cannot reach the terminal as anything but text."""

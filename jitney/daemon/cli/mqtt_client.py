@@ -153,7 +153,7 @@ class _Client(aiomqtt.Client):
 def _client(options: ConnectOptions, target: Endpoint, *, protocol: str, tls: ssl.SSLContext | None) -> _Client:
     return _Client(
         hostname=target.path if target.scheme == "unix" else target.host,
-        port=target.port,
+        port=target.port or 1,  # paho wants one for a unix socket too
         username=options.username or None,
         password=options.password.reveal() if options.username else None,
         identifier=options.client_id,

@@ -9,7 +9,7 @@ from typing import Any
 
 from jitney.daemon import log
 from jitney.daemon.app import App
-from jitney.daemon.config.load import load
+from jitney.daemon.config.load import examine
 from jitney.daemon.config.paths import default_path, state_dir
 from jitney.daemon.config.schema import Config
 
@@ -28,19 +28,26 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until a signal; returns 0. Raises ConfigError when the configuration is wrong."""
-    config = load(args.config or default_path(os.environ), environ=os.environ)
+    loaded = examine(args.config or default_path(os.environ), environ=os.environ)
+    config = loaded.config
     log.configure(config.bus.log_format, config.bus.log_level)
+    for warning in loaded.warnings:
+        log.get("config").warning(str(warning))
     asyncio.run(_run(config, state_dir(config.bus, os.environ)))
     return 0
 
 
 async def _run(config: Config, folder: Path) -> None:
+    daemon = asyncio.create_task(_daemon(config, folder), name="daemon")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.cancel)
+    try:
+        await daemon
+    except asyncio.CancelledError:
+        log.get("run").info("stopped")
+
+
+async def _daemon(config: Config, folder: Path) -> None:
     async with App(config, state_dir=folder) as app:
-        daemon = asyncio.create_task(app.run(), name="daemon")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, daemon.cancel)
-        try:
-            await daemon
-        except asyncio.CancelledError:
-            log.get("run").info("stopped")
+        await app.run()

@@ -8,7 +8,7 @@ import pytest
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon.broker.embedded import EmbeddedBroker
-from jitney.daemon.broker.session import BrokerUnreachableError, Message, Subscription
+from jitney.daemon.broker.session import BrokerUnreachableError, Message, ProtocolUnsupportedError, Subscription
 from jitney.daemon.broker.session5 import connect5
 from jitney.daemon.broker.session311 import connect311
 from tests.daemon.broker.listening import Recorder, connected, options
@@ -49,7 +49,7 @@ async def test_it_stops_while_somebody_has_connected_and_says_nothing() -> None:
 
 
 async def test_a_connect_of_mqtt_5_is_refused_at_once(embedded: str) -> None:
-    with pytest.raises(Exception, match="older version of MQTT"):
+    with pytest.raises(ProtocolUnsupportedError, match="older version of MQTT"):
         await connect5(options(embedded), Recorder())
 
 

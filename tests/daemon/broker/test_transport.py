@@ -88,7 +88,7 @@ def secured(mosquitto: StartBroker, certificates: Certificates) -> Secured:
         ("unix:///run/m.sock", Endpoint("unix", "", 0, "/run/m.sock"), "unix:///run/m.sock"),
         ("ws://h:9001", Endpoint("ws", "h", 9001, "/mqtt"), "ws://h:9001/mqtt"),
         ("wss://h", Endpoint("wss", "h", 443, "/mqtt"), "wss://h:443/mqtt"),
-        ("ws://h/a/b?token=1", Endpoint("ws", "h", 80, "/a/b?token=1"), "ws://h:80/a/b"),
+        ("ws://h/a/b?token=1", Endpoint("ws", "h", 80, "/a/b", "token=1"), "ws://h:80/a/b"),
     ],
 )
 def test_a_url_says_where_the_broker_is(url: str, expected: Endpoint, place: str) -> None:
@@ -232,6 +232,29 @@ async def test_a_websocket_can_be_paused(websocket: str) -> None:
         assert heard.messages == []
         receiver.resume()
         assert [int(incoming.payload) for incoming in await heard.messages_until(10)] == list(range(1, 11))
+
+
+async def test_a_paused_session_is_closed_as_fast_as_any_other(
+    connect: Connect, secured: Secured, certificates: Certificates, websocket: str
+) -> None:
+    for url in (secured.url, websocket):
+        async with connected(connect, url, ca_file=certificates("ca.crt"), timeout=60) as (session, told):
+            session.pause()
+            async with asyncio.timeout(5):
+                await session.close()
+            assert told.ends == [None]
+
+
+async def test_a_websocket_gets_the_path_and_the_query_of_the_url(connect: Connect) -> None:
+    asked: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+
+    async with scripted(listen) as url:
+        with pytest.raises(BrokerUnreachableError):
+            await connect(options(url.replace("mqtt:", "ws:") + "/bus/mqtt?token=1"), Recorder())
+    assert asked[0].startswith(b"GET /bus/mqtt?token=1 HTTP/1.1")
 
 
 async def test_a_websocket_whose_broker_dies_is_lost(connect: Connect, mosquitto: StartBroker) -> None:

@@ -2,6 +2,8 @@ import asyncio
 from argparse import ArgumentTypeError
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from socket import socket
 from typing import Any
 
 import aiomqtt
@@ -18,6 +20,7 @@ from jitney.daemon.cli.common import UsageError
 from jitney.daemon.cli.send import NoReplyError, Order, ask, assignment, merged
 from jitney.daemon.config.schema import MqttSettings
 from jitney.topics import Reply, requests
+from tests.conftest import StartBroker
 from tests.daemon.cli.conftest import publisher
 from tests.fakes.mosquitto import Broker
 
@@ -92,6 +95,21 @@ async def test_over_3_1_1_client_and_transaction_say_where_the_reply_goes(shared
         assert await ask(settings, ORDER) == OK
     assert asked[0].response_topic == ""
     assert asked[0].request.client == "cli"
+
+
+@pytest.mark.parametrize("scheme", ["unix", "ws"])
+async def test_a_unix_socket_and_a_websocket_lead_to_the_broker_too(
+    mosquitto: StartBroker, tmp_path: Path, root: str, scheme: str
+) -> None:
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    extra = [f"listener 0 {tmp_path}/socket", "allow_anonymous true"]
+    extra += [f"listener {port} 127.0.0.1", "protocol websockets", "allow_anonymous true"]
+    broker = mosquitto(extra=extra)
+    url = {"unix": f"unix://{tmp_path}/socket", "ws": f"ws://127.0.0.1:{port}"}[scheme]
+    async with daemon(broker, root, lambda _: msgspec.json.encode(OK)):
+        assert await ask(MqttSettings(url=url, topic_root=root), ORDER) == OK
 
 
 async def test_data_that_looks_like_an_envelope_arrives_as_data(shared_broker: Broker, root: str) -> None:
