@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from jitney.adapters.base import Owner
+from jitney.adapters.base import Log, Owner
 from jitney.adapters.errors import RefusedError
 from jitney.topics import HOUSE, Event, State
 
@@ -20,19 +20,16 @@ class Lines:
     """A `Log` that keeps what was written as (level, event, fields)."""
 
     def __init__(self) -> None:
-        self.lines: list[tuple[str, str, dict[str, object]]] = []
+        self.written: list[tuple[str, str, dict[str, object]]] = []
 
     def debug(self, event: str, **fields: object) -> None:
-        self.lines.append(("debug", event, fields))
+        self.written.append(("debug", event, fields))
 
     def info(self, event: str, **fields: object) -> None:
-        self.lines.append(("info", event, fields))
+        self.written.append(("info", event, fields))
 
     def warning(self, event: str, **fields: object) -> None:
-        self.lines.append(("warning", event, fields))
-
-    def warnings(self) -> list[dict[str, object]]:
-        return [{"event": event, **fields} for level, event, fields in self.lines if level == "warning"]
+        self.written.append(("warning", event, fields))
 
 
 class RecordingContext:
@@ -53,7 +50,8 @@ class RecordingContext:
         self.name = name
         self.owners: Mapping[str, Owner] = {owner.id: owner for owner in owners}
         self.default_owner = default_owner
-        self.log = Lines()
+        self.lines = Lines()
+        self.log: Log = self.lines
         self.events: list[Event] = []
         self.batches: list[int] = []
         self.states: dict[tuple[str, str], State] = {}
@@ -128,6 +126,10 @@ class RecordingContext:
     def status(self) -> str:
         """The last status told, empty before the first."""
         return self.statuses[-1][0] if self.statuses else ""
+
+    def warnings(self) -> list[dict[str, object]]:
+        """Return the warnings in the log, each with its text as ``event``."""
+        return [{"event": event, **fields} for level, event, fields in self.lines.written if level == "warning"]
 
     async def until(self, true: Callable[[], object], *, deadline: float = DEADLINE) -> None:
         """Wait until something is true; raises TimeoutError after ``deadline`` seconds."""

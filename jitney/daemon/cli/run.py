@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Run until a signal; returns 0. Raises ConfigError when the configuration is wrong."""
     loaded = examine(args.config or default_path(os.environ), environ=os.environ)
     config = loaded.config
+    log.register(config)
     log.configure(config.bus.log_format, config.bus.log_level)
     for warning in loaded.warnings:
         log.get("config").warning(str(warning))

@@ -20,9 +20,9 @@ def data(reply: Reply) -> object:
     return msgspec.json.decode(reply.data)
 
 
-async def refused(adapter: HomeAssistant, name: str, asked: object = None, **options: float) -> RefusedError:
+async def refused(adapter: HomeAssistant, name: str, asked: object = None, *, deadline: float = 0.0) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
-        await adapter.command(command(name, asked, **options))
+        await adapter.command(command(name, asked, deadline=deadline))
     return caught.value
 
 
@@ -129,15 +129,14 @@ async def test_a_call_that_takes_too_long_says_that_it_may_still_run() -> None:
 
 
 async def test_a_connection_that_is_lost_under_a_call_leaves_open_whether_it_was_done() -> None:
-    async with FakeHomeAssistant() as home:
-        async with online(adapter := adapter_for(home), context()):
-            home.pause_results("call_service")
-            call = asyncio.create_task(refused(adapter, "call_service", {"service": "light.toggle", "target": {}}))
-            await home.received("call_service")
-            home.kill()
-            error = await call
-            assert error.code == "disconnected"
-            assert "not known" in str(error)
+    async with FakeHomeAssistant() as home, online(adapter := adapter_for(home), context()):
+        home.pause_results("call_service")
+        call = asyncio.create_task(refused(adapter, "call_service", {"service": "light.toggle", "target": {}}))
+        await home.received("call_service")
+        home.kill()
+        error = await call
+        assert error.code == "disconnected"
+        assert "not known" in str(error)
 
 
 async def test_an_event_is_fired() -> None:

@@ -176,7 +176,7 @@ async def test_a_token_that_is_no_administrators_follows_states_and_says_so_once
             home.set_state("light.hall", "on")
             await ctx.until_events(1)
             assert changes(ctx) == [("light.hall", None, "on")]
-        assert [line["event"] for line in ctx.log.warnings()] == [
+        assert [line["event"] for line in ctx.warnings()] == [
             "the token is not an administrator's: nothing but state changes is seen"
         ]
 

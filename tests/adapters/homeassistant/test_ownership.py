@@ -11,7 +11,7 @@ from jitney.adapters.homeassistant.owners import Owners
 from jitney.adapters.homeassistant.persons import Persons
 from jitney.adapters.homeassistant.places import Places
 from jitney.topics import HOUSE
-from tests.adapters.homeassistant.following import adapter_for, context, online, published, told
+from tests.adapters.homeassistant.following import adapter_for, context, online, published
 from tests.fakes.homeassistant import FakeHomeAssistant
 
 IN_HER_ROOM = Owner("alice", "Alice", Identity(person="person.alice", areas=("alice_room",)))
@@ -73,12 +73,11 @@ async def test_what_an_automation_does_belongs_to_who_triggered_it_over_several_
 
 
 async def test_what_nobody_caused_belongs_to_the_adapters_own_owner() -> None:
-    async with FakeHomeAssistant() as home:
-        async with online(adapter_for(home), ctx := context(default_owner="bob")):
-            home.set_state("light.hall", "on")
-            home.fire("doorbell", {})
-            events = await ctx.until_events(2)
-            assert [event.owner for event in events] == ["bob", "bob"]
+    async with FakeHomeAssistant() as home, online(adapter_for(home), ctx := context(default_owner="bob")):
+        home.set_state("light.hall", "on")
+        home.fire("doorbell", {})
+        events = await ctx.until_events(2)
+        assert [event.owner for event in events] == ["bob", "bob"]
 
 
 async def test_an_event_belongs_to_the_owner_of_the_entity_it_names() -> None:
@@ -137,7 +136,7 @@ async def test_an_area_that_does_not_exist_is_named_with_those_that_do() -> None
     async with FakeHomeAssistant() as home:
         home.registries.add_area("kitchen")
         async with online(adapter_for(home), ctx := context([IN_HER_ROOM])):
-            assert ctx.log.warnings() == [
+            assert ctx.warnings() == [
                 {"event": "Home Assistant has no such area", "area": "alice_room", "known": "kitchen"}
             ]
 
