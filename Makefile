@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-all check format bench clean
@@ -51,7 +51,7 @@ $(READY): pyproject.toml
 	  echo "Jitney needs Python 3.11 or newer, and '$(PYTHON)' is not: try  make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 	  echo "This Python cannot make virtual environments: on Debian  sudo apt install python3-venv" >&2; exit 1; }
-	@echo "Installing into $(VENV), once; it takes about a minute." >&2
+	@echo "Installing into $(VENV), once; it takes a minute." >&2
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' > $(VENV)/dev.txt
 	@$(PIP) install --editable '.[embedded]' --requirement $(VENV)/dev.txt

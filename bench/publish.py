@@ -3,10 +3,11 @@
     python -m bench.publish
     python -m bench.publish --messages 50000 --rounds 9
 
-Messages of 400 bytes with QoS 1, to a mosquitto with one subscriber. The publishers take turns; every ratio is that to
-the C program with MQTT 3.1.1 and no properties in the same round, and the table shows the median of the rounds. Once
-with a window of 20, which mosquitto offers by default, and once with 100. Exit status 1 when the session of MQTT 5,
-with ten user properties in every message, takes more than 1.4 times the CPU of the C program, or a message is lost.
+Messages of 400 bytes with QoS 1, to a mosquitto with one subscriber. The publishers take turns, and the table shows
+medians: of the CPU time of the publisher per message, and of its ratios to two programs in C in the same round: `bare`
+is MQTT 3.1.1 without properties, `same job` is MQTT 5 with the same ten user properties. Once with a window of 20,
+which is what mosquitto offers by default, and once with 100. Exit status 1 when the session of MQTT 5 takes more than
+1.4 times the CPU of the C program that does the same job, or when a message is lost.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from jitney.daemon.broker.session import REFUSED, ConnectOptions, Incoming, Mess
 from jitney.daemon.broker.window import Window
 
 LIMIT: Final = 1.4
-"""How much more CPU than libmosquitto a message may cost."""
+"""How many times the CPU of libmosquitto a message may cost."""
 
 TOPIC: Final = "jitney/alice/event/home/state_changed"
 PAYLOAD_BYTES: Final = 400
@@ -61,14 +62,10 @@ class Publisher(Struct, frozen=True):
     c: bool = False
 
 
-YARDSTICK: Final = Publisher("libmosquitto (C), 3.1.1, no properties", "4", c=True)
+BARE: Final = Publisher("libmosquitto (C), 3.1.1, no properties", "4", c=True)
+SAME_JOB: Final = Publisher("libmosquitto (C), MQTT 5, ten user properties", "5", c=True)
 OURS: Final = Publisher("jitney, MQTT 5, ten user properties", "5")
-PUBLISHERS: Final = (
-    YARDSTICK,
-    Publisher("libmosquitto (C), MQTT 5, ten user properties", "5", c=True),
-    OURS,
-    Publisher("jitney, 3.1.1", "3.1.1"),
-)
+PUBLISHERS: Final = (BARE, SAME_JOB, OURS, Publisher("jitney, 3.1.1, no properties", "3.1.1"))
 
 
 class Cost(Struct, frozen=True):
@@ -137,26 +134,32 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     worst = max(ratios)
-    print(f"Worst ratio of the session of MQTT 5: {worst:.2f}; the limit is {LIMIT:.2f}.")
+    print(
+        f"The session of MQTT 5 takes up to {worst:.2f} times the CPU of the same job in C; the limit is {LIMIT:.2f}."
+    )
     return int(worst > LIMIT)
 
 
 def _measure(folder: Path, program: Path, *, window: int, arguments: argparse.Namespace) -> float:
-    """Let the publishers take turns and print their table; returns our ratio."""
+    """Let the publishers take turns and print their table; returns our ratio to the same job in C."""
     costs: dict[Publisher, list[Cost]] = {publisher: [] for publisher in PUBLISHERS}
     with _broker(folder, window) as port:
         for _ in range(arguments.rounds):
             for publisher in PUBLISHERS:
                 costs[publisher].append(_run(publisher, program, port=port, window=window, total=arguments.messages))
     print(f"Window {window}, {arguments.messages} messages, median of {arguments.rounds} rounds:\n")
-    print(f"{'publisher':48} {'CPU us':>8} {'ratio':>7} {'messages/s':>11}")
-    ratios = {}
+    print(f"{'publisher':46} {'CPU us':>7} {'to bare':>8} {'to same job':>12} {'messages/s':>11}")
     for publisher, runs in costs.items():
-        ratios[publisher] = median(run.cpu_us / base.cpu_us for run, base in zip(runs, costs[YARDSTICK], strict=True))
         cpu, rate = median(run.cpu_us for run in runs), median(run.rate for run in runs)
-        print(f"{publisher.title:48} {cpu:8.1f} {ratios[publisher]:7.2f} {rate:11,.0f}")
+        to_bare, to_same_job = _ratio(runs, costs[BARE]), _ratio(runs, costs[SAME_JOB])
+        print(f"{publisher.title:46} {cpu:7.1f} {to_bare:8.2f} {to_same_job:12.2f} {rate:11,.0f}")
     print()
-    return ratios[OURS]
+    return _ratio(costs[OURS], costs[SAME_JOB])
+
+
+def _ratio(runs: Sequence[Cost], yardstick: Sequence[Cost]) -> float:
+    """Return the median of the ratios of each round."""
+    return median(run.cpu_us / other.cpu_us for run, other in zip(runs, yardstick, strict=True))
 
 
 def _run(publisher: Publisher, program: Path, *, port: int, window: int, total: int) -> Cost:

@@ -105,22 +105,38 @@ async def test_a_restart_is_waited_for_and_its_noise_is_no_event() -> None:
             assert {key: state for key, (_, state) in published(ctx).items()} == expected(home)
 
 
-async def test_what_changed_over_a_restart_is_told_when_it_comes_back() -> None:
+async def test_what_changed_over_a_restart_is_told_when_it_comes_back_and_nothing_else_is() -> None:
     async with FakeHomeAssistant() as home:
-        home.set_state("light.a", "on")
-        home.set_state("light.b", "on")
+        for entity_id in ("light.a", "light.b", "light.same"):
+            home.set_state(entity_id, "on")
+        home.set_state("light.dimmed", "on", attributes={"brightness": 1})
         adapter, ctx = adapter_for(home), context()
         async with online(adapter, ctx):
             pass
         await home.restart(missing=[])
         home.set_state("light.a", "unavailable")
+        home.set_state("light.same", "unavailable")
         home.set_state("light.b", "off")
+        home.set_state("light.dimmed", "on", attributes={"brightness": 2})
         async with online(adapter, ctx):
             await ctx.until_events(1)
+            home.set_state("light.same", "on")
             home.set_state("light.a", "off")
             await ctx.until_events(2)
             assert changes(ctx) == [("light.b", "on", "off"), ("light.a", "on", "off")]
             assert all(told(event)["missed"] for event in ctx.events)
+            assert {key: state for key, (_, state) in published(ctx).items()} == expected(home)
+
+
+async def test_an_entity_that_was_seen_to_go_is_not_missed_later() -> None:
+    async with FakeHomeAssistant() as home:
+        home.set_state("sensor.rain", "1")
+        adapter, ctx = adapter_for(home), context()
+        async with online(adapter, ctx):
+            home.remove("sensor.rain")
+            await ctx.until_events(1)
+        async with online(adapter, ctx):
+            assert changes(ctx) == [("sensor.rain", "1", None)]
 
 
 async def test_what_does_not_come_back_after_a_restart_is_told_when_the_dust_has_settled(
@@ -151,6 +167,9 @@ async def test_a_home_that_starts_while_the_daemon_does_tells_only_its_start() -
         await home.start(missing=[], unavailable=["light.a"])
         async with attempt(adapter_for(home), ctx := context()):
             await ctx.until(lambda: ctx.status == "degraded")
+            home.set_state("sensor.boot", "1")
+            home.set_state("sensor.boot", "2")
+            home.fire("doorbell", {})
             home.settle(late=["light.a"])
             await ctx.until(lambda: published(ctx).get("light.a") == (HOUSE, "on"))
             await ctx.until_events(1)

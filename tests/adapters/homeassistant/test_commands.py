@@ -117,6 +117,20 @@ async def test_a_long_call_holds_nothing_up() -> None:
             assert (await long).status == "ok"
 
 
+async def test_many_calls_at_once_are_each_answered() -> None:
+    async with FakeHomeAssistant() as home, online(adapter := adapter_for(home), context()):
+        for number in range(50):
+            home.set_state(f"light.l{number}", "off")
+        calls = [
+            adapter.command(command("call_service", {"service": "light.turn_on", "target": {"entity_id": entity_id}}))
+            for entity_id in home.states
+            if entity_id.startswith("light.")
+        ]
+        contexts = [data(reply) for reply in await asyncio.gather(*calls)]
+        assert len(contexts) == 50
+        assert {home.states[f"light.l{number}"].state for number in range(50)} == {"on"}
+
+
 async def test_a_call_that_takes_too_long_says_that_it_may_still_run() -> None:
     async with FakeHomeAssistant() as home:
         home.set_state("light.hall", "off")
