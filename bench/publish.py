@@ -29,8 +29,8 @@ from typing import Final
 from msgspec import Struct
 
 from bench.lab import REPOSITORY, LabError, free_port
-from jitney.daemon.broker.dial import dial
 from jitney.daemon.broker.session import REFUSED, ConnectOptions, Incoming, Message, Session
+from jitney.daemon.broker.sessions.dial import dial
 from jitney.daemon.broker.window import Window
 
 LIMIT: Final = 1.4

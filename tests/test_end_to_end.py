@@ -1,13 +1,11 @@
 """From a websocket frame to MQTT and back: a house, the daemon, a broker and people who watch."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from jitney.adapters.homeassistant import HomeAssistant
 from jitney.adapters.homeassistant.config import Config as HomeConfig

@@ -85,7 +85,7 @@ class App:
         config, enter = self.config, self._stack.enter_async_context
         store = await enter(Store(self._state_dir / DATABASE, synchronous=config.outbox.synchronous))
         if config.mqtt.url.startswith("embedded:"):
-            from jitney.daemon.broker.embedded import EmbeddedBroker  # noqa: PLC0415 - an extra, heavy to import
+            from jitney.daemon.broker.sessions.embedded import EmbeddedBroker  # noqa: PLC0415 - an extra, heavy to import
 
             self.broker_url = (await enter(EmbeddedBroker())).url
         await self._build(store)

@@ -10,11 +10,13 @@ from msgspec import Raw
 
 from jitney.adapters.base import Context
 from jitney.adapters.errors import DisconnectedError, MisconfiguredError, RefusedError, UnauthorisedError
+from jitney.daemon.broker import connection
 from jitney.daemon.config.schema import OutboxSettings, RetrySettings
 from jitney.topics import State
 from tests.daemon.running import Observer, Played, config, observing, payload, retained, running, tick
 from tests.fakes.mosquitto import Broker
 from tests.fakes.proxy import proxy
+from tests.waiting import until
 
 TOPIC = "jitney/alice/event/played/ticked"
 
@@ -98,6 +100,25 @@ async def test_answers_that_never_come_are_noticed_and_the_messages_sent_again(b
         link.deaf = False
         link.cut()
         await observer.until(lambda: len(observer.on(TOPIC)) == 2)
+        await daemon.drained()
+
+
+async def test_a_broker_that_is_alive_but_confirms_nothing_is_left_and_everything_sent_again(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CONFIRMATION_DEADLINE", 0.3)
+    async with (
+        proxy(broker.port) as link,
+        observing(broker.port, TOPIC) as observer,
+        running(config(link.url), tmp_path) as daemon,
+    ):
+        await daemon.connected()
+        await daemon.drained()
+        link.unconfirming = True
+        await daemon.context().emit(tick(1))
+        await until(lambda: daemon.app._connection.health.attempts > 1)
+        link.unconfirming = False
+        await observer.until(lambda: len(observer.on(TOPIC)) > 1)
         await daemon.drained()
 
 

@@ -4,14 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+PUBACK = 0x40
+"""The first byte of a PUBACK; what begins with one is nothing else in these tests."""
+
 
 class Proxy:
-    """Forwards connections to ``target`` until told otherwise. ``deaf`` swallows what the target answers."""
+    """Forwards connections to ``target`` until told otherwise.
+
+    ``deaf`` swallows what the target answers, ``unconfirming`` only its four-byte PUBACKs.
+    """
 
     def __init__(self, target: int) -> None:
         self.port = 0
         self.cuts = 0
         self.deaf = False
+        self.unconfirming = False
         self.refusing = False
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
@@ -48,7 +55,7 @@ class Proxy:
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
         try:
             while data := await source.read(65_536):
-                if not (answers and self.deaf):
+                if not (answers and (self.deaf or (self.unconfirming and data[0] == PUBACK))):
                     sink.write(data)
                     await sink.drain()
         except OSError:

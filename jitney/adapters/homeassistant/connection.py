@@ -117,6 +117,9 @@ class Connection:
             raise DisconnectedError(message) from error
         finally:
             self._waiting.pop(number, None)
+            if future.done() and not future.cancelled():
+                # Whoever is cancelled in the moment of an answer does not look at it: asyncio would log it as lost.
+                future.exception()
 
     def _take_answers(self, frame: bytes) -> bool:
         """Hand the results in a frame to whoever waits for them; tell whether the backlog needs the frame too.

@@ -9,7 +9,6 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from jitney.daemon.broker.dial import dial
 from jitney.daemon.broker.inbound import Inbound
 from jitney.daemon.broker.refusals import Refusal, explain
 from jitney.daemon.broker.session import (
@@ -23,6 +22,7 @@ from jitney.daemon.broker.session import (
     Session,
     Subscription,
 )
+from jitney.daemon.broker.sessions.dial import dial
 from jitney.daemon.broker.window import Window
 from jitney.daemon.log import Decay, get
 
@@ -38,6 +38,10 @@ QUIET: Final = 0.25
 """The replay of retained messages is over when none came for so many seconds."""
 
 REPLAY_DEADLINE: Final = 15.0
+
+CONFIRMATION_DEADLINE = 30.0
+"""Seconds without any confirmation of what is on its way, until the session is given up."""
+
 END_DEADLINE: Final = 5.0
 """Seconds until a session that was aborted has told so."""
 
@@ -208,12 +212,22 @@ class Connection:
             self._reconciler.connected()
             self._pump()
             await self._reconcile(session)
-            await self._lost
+            await self._watch(self._lost)
         finally:
             self.session = self._dialled = self._replayed = None
             self._inbound.forget(session)
             session.abort()
             await asyncio.wait([self._lost], timeout=END_DEADLINE)
+
+    async def _watch(self, lost: asyncio.Future[None]) -> None:
+        """Wait for the end of the session; raises BrokerUnreachableError when the broker confirms nothing any more."""
+        while not lost.done():
+            landed, flying = self.window.landed, self._in_flight
+            await asyncio.wait([lost], timeout=CONFIRMATION_DEADLINE)
+            if flying and self.window.landed == landed and not lost.done():
+                message = f"the broker has confirmed nothing for {CONFIRMATION_DEADLINE:g} s: connecting anew"
+                raise BrokerUnreachableError(message)
+        await lost
 
     async def _subscribe(self, session: Session) -> None:
         codes = await session.subscribe(self._subscriptions)

@@ -10,10 +10,14 @@ LAST_ID: Final = 60_000
 
 
 class Window:
-    """Messages sent and not yet confirmed, in the order of their first sending. It outlives a session."""
+    """Messages sent and not yet confirmed, in the order of their first sending. It outlives a session.
+
+    ``landed`` counts the answers.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.landed = 0
         self._flying: dict[int, Message] = {}
         self._id = 0
 
@@ -45,6 +49,7 @@ class Window:
 
     def land(self, packet_id: int) -> Message | None:
         """Take out a message that the broker has answered; None when it is not on its way."""
+        self.landed += 1
         return self._flying.pop(packet_id, None)
 
     def unconfirmed(self) -> list[tuple[int, Message]]:

@@ -15,7 +15,6 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from jitney.daemon.broker.reasons import refusal
 from jitney.daemon.broker.refusals import explain
 from jitney.daemon.broker.session import (
     REFUSED,
@@ -25,7 +24,8 @@ from jitney.daemon.broker.session import (
     Message,
     ProtocolUnsupportedError,
 )
-from jitney.daemon.broker.transport import Endpoint, endpoint, tls_context
+from jitney.daemon.broker.sessions.reasons import refusal
+from jitney.daemon.broker.sessions.transport import Endpoint, endpoint, tls_context
 from jitney.daemon.config.schema import MqttSettings
 from jitney.topics import JitneyError
 

@@ -11,7 +11,6 @@ from jitney.daemon.config.schema import BusSettings, HttpSettings, MqttSettings
 from jitney.daemon.config.urls import TLS, address_fault, broker_fault, scheme, web_fault
 from jitney.daemon.config.words import got
 from jitney.topics import InvalidTopicError, TopicTree
-from jitney.topics.levels import escape
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What an instance and an adapter can be called: a level of topics that needs no escaping."""
@@ -60,8 +59,6 @@ def _root_fault(root: str) -> str:
         TopicTree(root)
     except InvalidTopicError as error:
         return str(error)
-    if root.startswith("$") or any(escape(level) != level for level in root.split("/")):
-        return f"expected levels without '%' and control characters, not starting with '$', got {got(root)}"
     return ""
 
 

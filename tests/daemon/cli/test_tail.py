@@ -196,7 +196,7 @@ async def test_a_broker_that_refuses_us_ends_it(mosquitto: StartBroker) -> None:
 
 async def test_a_broker_that_speaks_only_3_1_1_is_followed_too() -> None:
     pytest.importorskip("amqtt", reason="amqtt is the extra 'embedded'")
-    from jitney.daemon.broker.embedded import EmbeddedBroker  # noqa: PLC0415 - needs the extra
+    from jitney.daemon.broker.sessions.embedded import EmbeddedBroker  # noqa: PLC0415 - needs the extra
 
     async with EmbeddedBroker() as embedded:
         broker: Any = embedded

@@ -10,9 +10,9 @@ from typing import Final, Protocol
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from jitney.daemon.broker.reasons import unanswered
 from jitney.daemon.broker.session import BrokerUnreachableError, ConnectOptions
-from jitney.daemon.broker.transport import endpoint, reaching, tls_context
+from jitney.daemon.broker.sessions.reasons import unanswered
+from jitney.daemon.broker.sessions.transport import endpoint, reaching, tls_context
 
 _PORT_OF_A_UNIX_SOCKET: Final = 1
 """paho wants some port even where there is none."""

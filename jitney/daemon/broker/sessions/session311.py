@@ -14,10 +14,6 @@ from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from jitney.daemon.broker.answers import Answers
-from jitney.daemon.broker.keepalive import SILENCE, KeepAlive
-from jitney.daemon.broker.opening311 import Socket, new_client, open_client
-from jitney.daemon.broker.reasons import UNENCODABLE, closed_by_broker, refusal, unanswered
 from jitney.daemon.broker.session import (
     BrokerUnreachableError,
     ConnectOptions,
@@ -29,8 +25,12 @@ from jitney.daemon.broker.session import (
     Session,
     Subscription,
 )
-from jitney.daemon.broker.transport import endpoint, unreachable
-from jitney.daemon.broker.unsent import Unsent
+from jitney.daemon.broker.sessions.answers import Answers
+from jitney.daemon.broker.sessions.keepalive import SILENCE, KeepAlive
+from jitney.daemon.broker.sessions.opening311 import Socket, new_client, open_client
+from jitney.daemon.broker.sessions.reasons import UNENCODABLE, closed_by_broker, refusal, unanswered
+from jitney.daemon.broker.sessions.transport import endpoint, unreachable
+from jitney.daemon.broker.sessions.unsent import Unsent
 
 _PING: Final = b"\xc0\x00"
 _READS_AT_ONCE: Final = 64

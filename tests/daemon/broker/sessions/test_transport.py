@@ -20,10 +20,10 @@ from jitney.daemon.broker.session import (
     ProtocolUnsupportedError,
     Subscription,
 )
-from jitney.daemon.broker.session5 import connect5
-from jitney.daemon.broker.transport import Endpoint, endpoint, unreachable
+from jitney.daemon.broker.sessions.session5 import connect5
+from jitney.daemon.broker.sessions.transport import Endpoint, endpoint, unreachable
 from tests.conftest import StartBroker
-from tests.daemon.broker.listening import Connect, Recorder, connected, options, scripted
+from tests.daemon.broker.sessions.listening import Connect, Recorder, connected, options, scripted
 from tests.fakes.mosquitto import Broker
 
 

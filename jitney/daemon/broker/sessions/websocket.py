@@ -15,7 +15,7 @@ from aiohttp import (
 )
 
 from jitney.daemon.broker.session import BrokerUnreachableError
-from jitney.daemon.broker.transport import Endpoint
+from jitney.daemon.broker.sessions.transport import Endpoint
 
 _LARGEST_FRAME: Final = 4 * 1024 * 1024
 _GOODBYE_SECONDS: Final = 2.0

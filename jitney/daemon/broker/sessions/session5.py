@@ -21,11 +21,6 @@ from mqtt5 import (
     UnsubscribePacket,
 )
 
-from jitney.daemon.broker.answers import Answers
-from jitney.daemon.broker.greeting5 import connect_packet, consent
-from jitney.daemon.broker.keepalive import SILENCE, KeepAlive
-from jitney.daemon.broker.packets5 import MalformedPacketError, PacketReader
-from jitney.daemon.broker.reasons import TOO_LARGE, UNENCODABLE, closed_by_broker, dismissal
 from jitney.daemon.broker.session import (
     BrokerUnreachableError,
     ConnectOptions,
@@ -37,8 +32,13 @@ from jitney.daemon.broker.session import (
     Session,
     Subscription,
 )
-from jitney.daemon.broker.transport import endpoint, open_transport, unreachable
-from jitney.daemon.broker.unsent import Unsent
+from jitney.daemon.broker.sessions.answers import Answers
+from jitney.daemon.broker.sessions.greeting5 import connect_packet, consent
+from jitney.daemon.broker.sessions.keepalive import SILENCE, KeepAlive
+from jitney.daemon.broker.sessions.packets5 import MalformedPacketError, PacketReader
+from jitney.daemon.broker.sessions.reasons import TOO_LARGE, UNENCODABLE, closed_by_broker, dismissal
+from jitney.daemon.broker.sessions.transport import endpoint, open_transport, unreachable
+from jitney.daemon.broker.sessions.unsent import Unsent
 
 _CONNACK_HEAD: Final = 0x20
 _READ_BYTES: Final = 65_536

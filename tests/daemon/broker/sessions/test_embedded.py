@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from jitney.adapters.errors import MisconfiguredError
-from jitney.daemon.broker.embedded import EmbeddedBroker
 from jitney.daemon.broker.session import BrokerUnreachableError, Message, ProtocolUnsupportedError, Subscription
-from jitney.daemon.broker.session5 import connect5
-from jitney.daemon.broker.session311 import connect311
-from tests.daemon.broker.listening import Recorder, connected, options
+from jitney.daemon.broker.sessions.embedded import EmbeddedBroker
+from jitney.daemon.broker.sessions.session5 import connect5
+from jitney.daemon.broker.sessions.session311 import connect311
+from tests.daemon.broker.sessions.listening import Recorder, connected, options
 
 
 async def test_it_carries_messages_and_keeps_retained_ones(embedded: str) -> None:

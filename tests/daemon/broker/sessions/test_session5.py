@@ -14,9 +14,9 @@ from jitney.daemon.broker.session import (
     ProtocolUnsupportedError,
     Subscription,
 )
-from jitney.daemon.broker.session5 import connect5
+from jitney.daemon.broker.sessions.session5 import connect5
 from tests.conftest import StartBroker
-from tests.daemon.broker.listening import (
+from tests.daemon.broker.sessions.listening import (
     CONNACK_5,
     CONNACK_311,
     Recorder,

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from jitney.daemon.broker.keepalive import KeepAlive
+from jitney.daemon.broker.sessions.keepalive import KeepAlive
 
 SHORT = 0.08
 

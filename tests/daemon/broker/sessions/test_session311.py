@@ -13,9 +13,9 @@ from jitney.daemon.broker.session import (
     ProtocolUnsupportedError,
     Subscription,
 )
-from jitney.daemon.broker.session311 import Session311, connect311
+from jitney.daemon.broker.sessions.session311 import Session311, connect311
 from tests.conftest import StartBroker
-from tests.daemon.broker.listening import (
+from tests.daemon.broker.sessions.listening import (
     CONNACK_311,
     PINGRESP,
     Recorder,

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from jitney.daemon.broker.dial import dial
 from jitney.daemon.broker.session import BrokerRefusedError, ProtocolUnsupportedError
-from tests.daemon.broker.listening import CONNACK_311, Recorder, options, packet, scripted
+from jitney.daemon.broker.sessions.dial import dial
+from tests.daemon.broker.sessions.listening import CONNACK_311, Recorder, options, packet, scripted
 from tests.fakes.mosquitto import Broker
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from jitney.daemon.broker.session import ConnectOptions, Listener, ProtocolUnsupportedError, Session
-from jitney.daemon.broker.session5 import connect5
+from jitney.daemon.broker.sessions.session5 import connect5
 
 
 async def dial(options: ConnectOptions, listener: Listener, *, protocol: Literal["auto", "5", "3.1.1"]) -> Session:
@@ -18,6 +18,6 @@ async def dial(options: ConnectOptions, listener: Listener, *, protocol: Literal
         except ProtocolUnsupportedError:
             if protocol == "5":
                 raise
-    from jitney.daemon.broker.session311 import connect311  # noqa: PLC0415 - paho costs 80 ms and is rarely needed
+    from jitney.daemon.broker.sessions.session311 import connect311  # noqa: PLC0415 - paho costs 80 ms and is rarely needed
 
     return await connect311(options, listener)

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jitney.daemon.broker.embedded import EmbeddedBroker
-from jitney.daemon.broker.session5 import connect5
-from jitney.daemon.broker.session311 import connect311
-from tests.daemon.broker.listening import Connect
+from jitney.daemon.broker.sessions.embedded import EmbeddedBroker
+from jitney.daemon.broker.sessions.session5 import connect5
+from jitney.daemon.broker.sessions.session311 import connect311
+from tests.daemon.broker.sessions.listening import Connect
 
 
 @pytest.fixture(params=["5", "3.1.1"])

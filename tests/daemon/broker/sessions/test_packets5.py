@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitney.daemon.broker.packets5 import LARGEST_PACKET, MalformedPacketError, PacketReader
+from jitney.daemon.broker.sessions.packets5 import LARGEST_PACKET, MalformedPacketError, PacketReader
 
 # The codec tells Python of text that is not UTF-8 as an exception that cannot be raised, before it panics.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -14,7 +14,6 @@ import pytest
 from msgspec import Struct
 
 from jitney.adapters.secret import Secret
-from jitney.daemon.broker.embedded import EmbeddedBroker
 from jitney.daemon.broker.session import (
     REFUSED,
     BrokerRefusedError,
@@ -23,10 +22,11 @@ from jitney.daemon.broker.session import (
     Session,
     Subscription,
 )
-from jitney.daemon.broker.session5 import connect5
-from jitney.daemon.broker.session311 import connect311
+from jitney.daemon.broker.sessions.embedded import EmbeddedBroker
+from jitney.daemon.broker.sessions.session5 import connect5
+from jitney.daemon.broker.sessions.session311 import connect311
 from tests.conftest import StartBroker
-from tests.daemon.broker.listening import (
+from tests.daemon.broker.sessions.listening import (
     CONNACK_5,
     CONNACK_311,
     PINGRESP,

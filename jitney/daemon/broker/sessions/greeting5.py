@@ -4,9 +4,9 @@ from typing import Final
 
 from mqtt5 import ConnAckPacket, ConnectPacket, QoS, Will
 
-from jitney.daemon.broker.packets5 import LARGEST_PACKET
-from jitney.daemon.broker.reasons import NO_QOS, NO_RETAIN, refusal
 from jitney.daemon.broker.session import ConnectOptions, Limits
+from jitney.daemon.broker.sessions.packets5 import LARGEST_PACKET
+from jitney.daemon.broker.sessions.reasons import NO_QOS, NO_RETAIN, refusal
 
 WILL_DELAY: Final = 5
 """Seconds before the broker publishes the will, so that a quick restart does not show."""

@@ -121,7 +121,7 @@ async def _open(options: ConnectOptions, target: Endpoint, protocol: asyncio.Buf
         return
     context = await tls_context(options, target)
     if target.websocket:
-        from jitney.daemon.broker.websocket import open_websocket  # noqa: PLC0415 - aiohttp costs 280 ms to import
+        from jitney.daemon.broker.sessions.websocket import open_websocket  # noqa: PLC0415 - aiohttp costs 280 ms to import
 
         await open_websocket(target, context, protocol)
         return
