@@ -1,14 +1,20 @@
 """How an adapter ends an attempt: the type tells the supervisor what to do, the text tells the person."""
 
+from math import inf
+
 from jitney.topics import JitneyError
 
 
 class DisconnectedError(JitneyError):
-    """The outside is not reachable now: try again with the adapter's back-off, not before ``after`` seconds."""
+    """The outside is not reachable now: try again with the adapter's back-off.
 
-    def __init__(self, reason: str, *, after: float = 0.0) -> None:
+    Not before ``after`` seconds, and, where an attempt costs nobody anything, no later than ``within`` seconds.
+    """
+
+    def __init__(self, reason: str, *, after: float = 0.0, within: float = inf) -> None:
         super().__init__(reason)
         self.after = after
+        self.within = within
 
 
 class UnauthorisedError(JitneyError):

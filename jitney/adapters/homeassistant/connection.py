@@ -15,7 +15,7 @@ from jitney.adapters.homeassistant import frames
 from jitney.adapters.homeassistant.backlog import Backlog
 from jitney.adapters.homeassistant.config import Config
 from jitney.adapters.homeassistant.frames import Answer, Odd
-from jitney.adapters.homeassistant.handshake import WebSocket, websocket
+from jitney.adapters.homeassistant.handshake import SOON, WebSocket, websocket
 from jitney.topics import JitneyError
 
 NOTHING: Final = Raw(b"null")
@@ -114,7 +114,7 @@ class Connection:
             raise NoAnswerError(message) from None
         except (aiohttp.ClientError, OSError) as error:
             message = f"the connection to Home Assistant is closing ({error})"
-            raise DisconnectedError(message) from error
+            raise DisconnectedError(message, within=SOON) from error
         finally:
             self._waiting.pop(number, None)
             if future.done() and not future.cancelled():
@@ -160,7 +160,7 @@ class Connection:
             message = f"the connection to Home Assistant broke: {error or type(error).__name__}"
         else:
             message = f"Home Assistant closed the connection (code {code}): it stops, or the token was revoked"
-        return DisconnectedError(message)
+        return DisconnectedError(message, within=SOON)
 
 
 @asynccontextmanager

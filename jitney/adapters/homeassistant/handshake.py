@@ -20,6 +20,9 @@ WebSocket: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
 SLOWLY: Final = 60.0
 """Seconds until the next attempt where only a person can change the outcome."""
 
+SOON: Final = 4.0
+"""Seconds until the next attempt otherwise: a restart is noticed soon, and a try costs Home Assistant nothing."""
+
 _CLOSING: Final = 2.0
 """Seconds that a hung Home Assistant may take to say goodbye."""
 
@@ -155,4 +158,4 @@ def _not_connected(config: Config, error: Exception) -> NoReturn:
 
 def _unreachable(config: Config, reason: str, *, after: float = 0.0, cause: Exception | None = None) -> NoReturn:
     message = f"Home Assistant at {config.url}: {reason}"
-    raise DisconnectedError(message, after=after) from cause
+    raise DisconnectedError(message, after=after, within=SOON) from cause

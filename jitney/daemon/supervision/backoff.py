@@ -39,7 +39,7 @@ class Backoff:
             return self._settings.unauthorised
         limit, self._limit = self._limit, min(self._limit * 2, self._settings.longest)
         delay = random.uniform(limit / 4, limit)  # noqa: S311 - spreads attempts, guards nothing
-        return max(delay, error.after) if isinstance(error, DisconnectedError) else delay
+        return max(min(delay, error.within), error.after) if isinstance(error, DisconnectedError) else delay
 
     def exhausted(self) -> bool:
         """Tell whether the configured number of attempts has been made."""

@@ -27,6 +27,11 @@ def test_an_error_can_ask_for_a_longer_wait() -> None:
     assert backoff(first=1.0).delay(DisconnectedError("busy", after=300.0)) == 300.0
 
 
+def test_an_error_can_ask_for_a_shorter_wait_so_that_a_restart_is_noticed_soon() -> None:
+    it = backoff(first=60.0, longest=60.0)
+    assert it.delay(DisconnectedError("restarting", within=4.0)) == 4.0
+
+
 def test_who_is_not_authorised_waits_long_and_always_the_same() -> None:
     it = backoff(unauthorised=600.0)
     assert [it.delay(UnauthorisedError("no", remedy="sign in")) for _ in range(3)] == [600.0] * 3
