@@ -30,6 +30,7 @@ check: $(READY)  ## format, lint, types and layers
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --explicit-package-bases bench
 	$(BIN)/lint-imports
 
 format: $(READY)  ## format the code and mend what ruff can mend

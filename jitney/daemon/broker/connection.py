@@ -27,11 +27,11 @@ from jitney.daemon.broker.window import Window
 from jitney.daemon.log import Decay, get
 
 FIRST_DELAY: Final = 0.5
-LONGEST_DELAY: Final = 30.0
+LONGEST_DELAY: Final = 5.0
 REFUSED_DELAY: Final = 60.0
 """Seconds between attempts: at random up to a limit that doubles, and rarely when the broker refuses us."""
 
-STABLE: Final = 10.0
+STABLE: Final = 1.0
 """A session that lasted so many seconds starts the delays anew."""
 
 QUIET: Final = 0.25
