@@ -201,7 +201,7 @@ async def test_a_home_that_hangs_up_instead_of_greeting_is_told() -> None:
 async def test_a_request_without_a_result_ends_the_attempt_in_time() -> None:
     async with FakeHomeAssistant() as home:
         home.pause_results("get_config")
-        with pytest.raises(DisconnectedError, match=r"has not answered get_config within 0\.2 s"):
+        with pytest.raises(DisconnectedError, match=r"has not answered get_config within 0\.5 s"):
             await adapter_for(home, timeout=0.5).run(context())
 
 
