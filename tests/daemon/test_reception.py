@@ -167,6 +167,18 @@ async def test_an_inbox_event_that_claims_another_owner_or_an_adapters_name_is_r
         assert not [m for m in observer.messages if "/event/" in str(m.topic) and "good" not in str(m.topic)]
 
 
+async def test_new_words_as_source_are_refused_when_an_owner_has_used_too_many(broker: Broker, tmp_path: Path) -> None:
+    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+        await daemon.connected()
+        for number in range(80):
+            await observer.publish(f"jitney/alice/inbox/source{number}/tick", b"{}")
+        await observer.publish("jitney/alice/inbox/source0/last", b"{}")
+        await observer.publish("jitney/bob/inbox/another/tick", b"{}")
+        await observer.message("jitney/alice/event/source0/last")
+        await observer.message("jitney/bob/event/another/tick")
+        assert len({str(m.topic) for m in observer.messages if str(m.topic).startswith("jitney/alice/event")}) == 65
+
+
 async def test_the_inbox_takes_a_burst_in_order_while_it_pauses_the_broker(broker: Broker, tmp_path: Path) -> None:
     async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
         await daemon.connected()

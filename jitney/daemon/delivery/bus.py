@@ -20,6 +20,9 @@ from jitney.topics.tree import EventTopic, StateTopic
 SEEN_IN_MEMORY: Final = 512
 """Event ids remembered of a lane that is not durable: enough for a snapshot that overlaps the live events."""
 
+MOST_SOURCES: Final = 64
+"""Sources of events of one owner: adapters, and words that the owner's own tools use in the inbox."""
+
 _TOPICS_CACHED: Final = 10_000
 
 _log = get("bus")
@@ -59,6 +62,15 @@ class Bus:
         else:
             await self._emit(events)
         await self._outbox.room()
+
+    def admit(self, owner: str, source: str) -> bool:
+        """Let events of an owner come from a source: one that is known, or a new one while they are few."""
+        lanes = self._outbox.lanes
+        if (owner, source) not in lanes:
+            if sum(known == owner for known, _ in lanes) >= MOST_SOURCES:
+                return False
+            self._outbox.lane(owner, source)
+        return True
 
     def set_state(self, state: State, *, adapter: str, durable: bool) -> None:
         """Put the value of a subject into the ledger of retained topics."""

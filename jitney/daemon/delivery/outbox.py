@@ -90,14 +90,7 @@ class Outbox:
 
     def put(self, entries: Iterable[Entry]) -> bool:
         """Take accepted entries of lanes that are not durable; tells whether some of them went to disk."""
-        spilled = []
-        for entry in entries:
-            lane = entry.lane
-            if lane.on_disk == 0 and self._has_room(lane):
-                self._to_head(entry)
-            else:
-                lane.on_disk += 1
-                spilled.append(entry)
+        spilled = [entry for entry in entries if not self._in_memory(entry)]
         if spilled:
             self._insert(spilled, spilling=True)
         return bool(spilled)
@@ -149,6 +142,7 @@ class Outbox:
         lane = entry.lane
         self._counters.add("dead", owner=lane.owner, adapter=lane.adapter, reason=reason)
         self._store.write(rows.DEAD, [(lane.owner, lane.adapter, entry.topic, entry.payload, reason, time)])
+        self._store.write(rows.BURY, [(rows.MOST_DEAD,)])
         self.confirmed(entry)
 
     def reserve(self, lane: Lane) -> None:
@@ -194,6 +188,16 @@ class Outbox:
     def _add(self, lane: Lane) -> None:
         self.lanes[lane.owner, lane.adapter] = self._by_id[lane.id] = lane
 
+    def _in_memory(self, entry: Entry) -> bool:
+        """Put an entry at the end of its lane; tells whether that is in memory or behind the rows on disk."""
+        lane = entry.lane
+        fits = lane.on_disk == 0 and self._has_room(lane)
+        if fits:
+            self._to_head(entry)
+        else:
+            lane.on_disk += 1
+        return fits
+
     def _has_room(self, lane: Lane) -> bool:
         waiting = len(lane.head)
         return waiting < self._settings.memory_events and (self._memory < MEMORY_BYTES or waiting < SHARE)
@@ -226,12 +230,8 @@ class Outbox:
             self._unwritten(entries)
             return
         for entry in entries:
-            lane = entry.lane
-            if lane.on_disk == 0 and self._has_room(lane):
-                self._to_head(entry)
-            else:
-                lane.on_disk += 1
-                self._fill(lane)
+            if not self._in_memory(entry):
+                self._fill(entry.lane)
 
     def _spilled(self, entries: list[Entry], *, ok: bool) -> None:
         if not ok:

@@ -64,23 +64,17 @@ class Reception:
 
     async def _keep(self, taken: list[Taken]) -> list[Command]:
         """Write all that was received; returns the commands to begin. Raises StoreError when nothing is safe."""
-        commands = []
+        commands: list[Command] = []
         events: dict[str, list[Event]] = {}
         for item in taken:
             try:
                 address = self._tree.parse(item.incoming.topic)
-                if not isinstance(address, CommandTopic | InboxTopic):
-                    continue  # our own: a 3.1.1 broker echoes what is published while the replay is subscribed
-                owner = address.owner
-                if owner not in self._owners:
-                    self._refuse(item, "unknown_owner", f"{owner!r} is not a configured owner")
-                elif isinstance(address, CommandTopic):
+                if isinstance(address, CommandTopic) and self._knows(item, address.owner):
                     command = self._commands.keep(item.incoming, address)
-                    if command is not None:
-                        commands.append(command)
-                else:
-                    event = inbox.event_of(item.incoming, address, adapters=self._adapters)
-                    events.setdefault(owner, []).append(event)
+                    commands += [command] if command is not None else []
+                elif isinstance(address, InboxTopic) and self._knows(item, address.owner):
+                    events.setdefault(address.owner, []).append(self._event(item, address))
+                # Anything else is our own: a 3.1.1 broker echoes what is published while the replay is subscribed.
             except (InvalidTopicError, InvalidPayloadError) as error:
                 self._refuse(item, "invalid", str(error))
         results = await asyncio.gather(
@@ -93,6 +87,18 @@ class Reception:
                 raise StoreError(str(result)) from result
         await self._store.committed()
         return commands
+
+    def _knows(self, item: Taken, owner: str) -> bool:
+        if owner not in self._owners:
+            self._refuse(item, "unknown_owner", f"{owner!r} is not a configured owner")
+        return owner in self._owners
+
+    def _event(self, item: Taken, address: InboxTopic) -> Event:
+        event = inbox.event_of(item.incoming, address, adapters=self._adapters)
+        if not self._bus.admit(address.owner, address.source):
+            message = f"{address.owner} has used too many words as source: use one of them"
+            raise InvalidPayloadError(message)
+        return event
 
     def _refuse(self, item: Taken, reason: str, text: str) -> None:
         self._counters.add("dropped", adapter="inbound", reason=reason)

@@ -9,6 +9,9 @@ from msgspec import Struct
 SEEN_ON_DISK: Final = 10_000
 """Event ids remembered of a durable lane, over restarts."""
 
+MOST_DEAD: Final = 10_000
+"""Dead letters that are kept, the newest."""
+
 FORGET_EVERY: Final = 100_000
 """So many events later what is older is forgotten: one pass over the table, which has no index to be cheap to fill."""
 
@@ -22,6 +25,8 @@ DROP_OLDEST: Final = (
 SEEN: Final = "INSERT INTO seen (lane, seq, id) VALUES (?, ?, ?)"
 FORGET: Final = "DELETE FROM seen WHERE seq <= (SELECT seq FROM lane WHERE lane.id = seen.lane) - ?"
 DEAD: Final = "INSERT INTO dead (owner, adapter, topic, payload, reason, time) VALUES (?, ?, ?, ?, ?, ?)"
+
+BURY: Final = "DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ?"
 
 
 class Found(Struct, frozen=True):
