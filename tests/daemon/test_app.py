@@ -13,6 +13,7 @@ from jitney.adapters.errors import DisconnectedError, MisconfiguredError, Refuse
 from jitney.daemon.broker import connection
 from jitney.daemon.config.schema import OutboxSettings, RetrySettings
 from jitney.topics import State
+from tests.conftest import StartBroker
 from tests.daemon.running import Observer, Played, config, observing, payload, retained, running, tick
 from tests.fakes.mosquitto import Broker
 from tests.fakes.proxy import proxy
@@ -244,6 +245,24 @@ async def test_a_full_disk_refuses_durable_events_and_tells_so(broker: Broker, t
         await store.read(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchall())
         await daemon.context().emit(*big)
         assert daemon.app._health.ready()
+
+
+async def test_what_the_broker_refuses_for_good_becomes_a_dead_letter_and_stops_nobody(
+    mosquitto: StartBroker, tmp_path: Path
+) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic deny jitney/alice/event/#\ntopic readwrite #\n", encoding="ascii")
+    acl.chmod(0o700)
+    strict = mosquitto(extra=[f"acl_file {acl}"])
+    async with observing(strict.port) as observer, running(config(strict.url, durable=True), tmp_path) as daemon:
+        await daemon.context().emit(tick(1), tick(2, owner="bob"))
+        await observer.message("jitney/bob/event/played/ticked")
+        await daemon.drained()
+        store = daemon.app._health._store
+        await store.committed()
+        dead = await store.read(lambda db: db.execute("SELECT owner, topic, reason FROM dead").fetchall())
+        assert dead == [("alice", TOPIC, "not_authorised")]
+        assert not observer.on(TOPIC)
 
 
 async def test_a_disconnected_adapter_is_run_again_and_its_status_tells_why(broker: Broker, tmp_path: Path) -> None:
