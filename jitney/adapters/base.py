@@ -54,7 +54,7 @@ class Context(Protocol):
         """Accept events in this order; returns when they are safe, which is also the back-pressure.
 
         For a durable adapter safe means on disk. Give all that arrived together in one call: it costs one commit.
-        Raises RefusedError when an event cannot be kept; then none of the call's events was accepted.
+        Raises RefusedError when a durable event cannot be kept; then none of the call's events was accepted.
         """
 
     def set_state(self, state: State) -> None:

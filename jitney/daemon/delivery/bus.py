@@ -55,7 +55,8 @@ class Bus:
     async def emit(self, events: Sequence[Event], *, durable: bool) -> None:
         """Accept events in order; returns when they are safe: durable ones on disk.
 
-        Raises RefusedError when they cannot be kept; then none of them was accepted.
+        Raises RefusedError when durable ones cannot be kept; then none of them was accepted. Of the others the outbox
+        drops and counts what fits neither into memory nor onto the disk.
         """
         if durable:
             await self._emit_durable(events)
@@ -94,10 +95,7 @@ class Bus:
                 self._outbox.reserve(entry.lane)
                 entries.append(entry)
         if self._outbox.put(entries):
-            try:
-                await self._store.committed()
-            except StoreError as error:
-                raise RefusedError("not_kept", str(error)) from error
+            await self._store.committed(quiet=True)
 
     async def _emit_durable(self, events: Sequence[Event]) -> None:
         for lane in {self._lane(event) for event in events}:
