@@ -115,6 +115,8 @@ class Connection:
         self._replays = replays
         self._protocol = protocol
         self._again: deque[tuple[int, Message]] = deque()
+        self._oldest: Message | None = None
+        self._answered = asyncio.Event()
         self._in_flight = 0
         self._woken = False
         self._lost: asyncio.Future[None] | None = None
@@ -164,6 +166,7 @@ class Connection:
 
     def acked(self, packet_id: int, reason: int) -> None:
         """Take the broker's answer to one message."""
+        self._answered.set()
         if reason < REFUSED:
             message = self.window.land(packet_id)
             self._in_flight -= message is not None
@@ -203,12 +206,12 @@ class Connection:
         session = await dial(self._options, self, protocol=self._protocol)
         self._dialled = session
         try:
-            self.window.size = min(self._most, session.limits.receive_max)
             self._again = deque(self.window.unconfirmed())
             self._in_flight = 0
             await self._subscribe(session)
             self.session = session
             self._came(session)
+            await self._begin(session, self._lost)
             self._reconciler.connected()
             self._pump()
             await self._reconcile(session)
@@ -218,6 +221,23 @@ class Connection:
             self._inbound.forget(session)
             session.abort()
             await asyncio.wait([self._lost], timeout=END_DEADLINE)
+
+    async def _begin(self, session: Session, lost: asyncio.Future[None]) -> None:
+        """Open the window; where the last session ended on the same oldest message, send that one alone first.
+
+        A broker that closes the connection over a message answers it before. With more on its way, the reset that
+        follows would take that answer along, and the same would happen for ever (mosquitto 2.0, denied messages).
+        """
+        oldest = self._again[0][1] if self._again else None
+        if oldest is not None and oldest is self._oldest:
+            self.window.size = 1
+            self._answered.clear()
+            self._pump()
+            answered = asyncio.create_task(self._answered.wait(), name="answer to the oldest message")
+            await asyncio.wait([answered, lost], timeout=CONFIRMATION_DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+            answered.cancel()
+        self._oldest = oldest
+        self.window.size = min(self._most, session.limits.receive_max)
 
     async def _watch(self, lost: asyncio.Future[None]) -> None:
         """Wait for the end of the session; raises BrokerUnreachableError when the broker confirms nothing any more."""
