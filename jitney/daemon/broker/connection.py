@@ -5,7 +5,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -234,7 +234,8 @@ class Connection:
             self._answered.clear()
             self._pump()
             answered = asyncio.create_task(self._answered.wait(), name="answer to the oldest message")
-            await asyncio.wait([answered, lost], timeout=CONFIRMATION_DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {answered, lost}
+            await asyncio.wait(either, timeout=CONFIRMATION_DEADLINE, return_when=asyncio.FIRST_COMPLETED)
             answered.cancel()
         self._oldest = oldest
         self.window.size = min(self._most, session.limits.receive_max)
