@@ -85,7 +85,9 @@ class Sections:
             return None
 
     def _owner(self, name: str, table: dict[str, Any], key: Key) -> OwnerSettings:
-        types = registry.names()
+        types: Collection[str] = registry.BUILT_IN
+        if not table.keys() <= {"name", *types}:
+            types = registry.names()
         self._converter.unknown(table, ["name", *types], key)
         own = [field for field in fields_of(OwnerSettings) if field.encode_name == "name"]
         values = self._converter.fields(own, table, key)
