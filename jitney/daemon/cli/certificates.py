@@ -1,9 +1,9 @@
 """Certificates of authorities, looked up one by one where the system allows it."""
 
-import os
 import re
 import ssl
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Final
 
 _BUNDLE: Final = "SSL_CERT_FILE"
@@ -21,7 +21,7 @@ def look_up_lazily(environ: MutableMapping[str, str]) -> None:
         return
     folder = environ.get("SSL_CERT_DIR") or ssl.get_default_verify_paths().openssl_capath
     try:
-        indexed = any(map(_HASHED.fullmatch, os.listdir(folder)))
+        indexed = any(_HASHED.fullmatch(path.name) for path in Path(folder).iterdir())
     except OSError:
         return
     if indexed:
