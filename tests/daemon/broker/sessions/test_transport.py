@@ -53,6 +53,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
     def authority(name: str) -> None:
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign",
                 "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}")  # fmt: skip
 
     authority("ca")
