@@ -130,11 +130,14 @@ class Store:
         except OSError as error:
             message = f"the state folder {self.path.parent} cannot be used: {error.strerror}; check bus.state_dir"
             raise StoreError(message) from error
+        db = None
         try:
             db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
             self.path.chmod(0o600)
             prepare(db, synchronous=self._synchronous)
         except sqlite3.Error as error:
+            if db is not None:
+                db.close()
             os.close(self._lock)
             raise _explained(error, self.path) from error
         return db
