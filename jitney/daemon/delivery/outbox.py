@@ -99,12 +99,12 @@ class Outbox:
         """Wait while memory is crowded and the broker takes something: a slow broker slows the sources."""
         while self._memory > CROWDED and not self._stalled:
             self._room.clear()
-            confirmed = self._memory
+            before = self._memory
             try:
                 async with asyncio.timeout(PATIENCE):
                     await self._room.wait()
             except TimeoutError:
-                self._stalled = self._memory >= confirmed
+                self._stalled = self._memory >= before
 
     def put_durable(self, entries: list[Entry], seen: list[tuple[Lane, str]]) -> None:
         """Write accepted entries and the event ids seen of them; they are sent once they are on disk.

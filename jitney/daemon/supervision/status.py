@@ -43,9 +43,7 @@ class StatusBoard:
         self._owners = owners
 
     def set(self, state: Word, reason: str = "") -> None:
-        """Publish a status when it differs from the last one."""
-        if (state, reason) == (self.status.state, self.status.reason) and self._published():
-            return
+        """Publish a status; the ledger publishes nothing when it is the last one again."""
         since = self.status.since if state == self.status.state else utc_now()
         self.status = Status(state, since, reason)
         payload = _encode(self.status)
@@ -63,9 +61,6 @@ class StatusBoard:
     def resolve(self, owner: str, alert: str) -> None:
         """Take an alert back."""
         self._ledger.put(self._alert_topic(owner, alert), GONE, owner=owner, adapter="")
-
-    def _published(self) -> bool:
-        return all(self._topic(owner) in self._ledger.lines for owner in self._owners)
 
     def _topic(self, owner: str) -> str:
         return self._tree.name(StatusTopic(owner, self._adapter))
