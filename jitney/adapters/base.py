@@ -4,11 +4,13 @@ An adapter speaks with one outside system. It never sleeps between attempts, mak
 logs a reconnect or knows MQTT: it raises one of ``jitney.adapters.errors`` and the supervisor does the rest.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
+from jitney.adapters.secret import Secret
 from jitney.topics import Command, Event, EventData, Reply, State
 
 
@@ -33,6 +35,46 @@ class Log(Protocol):
         """Write what a person may have to look at."""
 
 
+class HttpRequest(Struct, frozen=True):
+    """A request to an adapter: ``path`` is what follows ``/{name}/``, of a repeated query key the first one counts."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = {}
+    body: bytes = b""
+    content_type: str = ""
+
+
+class HttpResponse(Struct, frozen=True):
+    """The answer to a request; ``headers`` besides the content type."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+
+
+HttpHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+OwnerStatus = Literal["connecting", "online", "degraded", "offline", "reauth"]
+
+
+class Vault(Protocol):
+    """Secrets of owners, encrypted on disk. An adapter sees only its own; ``owner`` and ``name`` are bound to each."""
+
+    async def get(self, owner: str, name: str) -> Secret | None:
+        """Return a secret, None when there is none; raises MisconfiguredError when the key is not the right one."""
+
+    async def put(self, owner: str, name: str, secret: Secret) -> None:
+        """Keep a secret; it is on disk when this returns.
+
+        Raises RefusedError when it cannot be kept, and MisconfiguredError as ``get`` does.
+        """
+
+    async def delete(self, owner: str, name: str = "") -> None:
+        """Erase a secret of an owner, or all of them; no error when there is none. Raises RefusedError."""
+
+
 class Context(Protocol):
     """What the bus offers to one adapter during one attempt."""
 
@@ -43,12 +85,30 @@ class Context(Protocol):
     default_owner: str
     """Whom an event belongs to when nothing better is known: the configured ``owner``, else ``_house``."""
     log: Log
+    vault: Vault
+
+    @property
+    def public_url(self) -> str:
+        """Where the outside reaches this adapter's paths: ``https://bus.example.org/strava``; empty: it cannot."""
+
+    @property
+    def local_url(self) -> str:
+        """Where a browser on this machine reaches them: ``http://localhost:8077/strava``; empty: no port is open."""
 
     def online(self) -> None:
         """Tell that the connection works and its first snapshot is complete: the back-off starts anew."""
 
     def degraded(self, reason: str) -> None:
         """Tell that it works only in part, until the next ``online``."""
+
+    def owner_status(self, owner: str, state: OwnerStatus, reason: str = "") -> None:
+        """Tell one owner that it is otherwise for them than for the others; ``online`` takes that back."""
+
+    def serve(self, handler: HttpHandler) -> None:
+        """Answer HTTP requests below ``/{name}/`` until this attempt ends; without a handler they get a 503.
+
+        A body has at most 64 KiB, and an answer that takes more than 10 seconds becomes a 503.
+        """
 
     async def emit(self, *events: Event) -> None:
         """Accept events in this order; returns when they are safe, which is also the back-pressure.
@@ -76,7 +136,16 @@ class Context(Protocol):
         """Return what ``save`` kept under ``key``, over restarts."""
 
     async def save(self, key: str, value: bytes | None) -> None:
-        """Keep a small value over restarts; None removes it."""
+        """Keep a small value over restarts; None removes it. On disk when this returns; raises RefusedError."""
+
+    async def load_all(self, prefix: str) -> dict[str, bytes]:
+        """Return every kept value whose key begins with ``prefix``, by key, in the order of the keys."""
+
+    async def save_all(self, values: Mapping[str, bytes | None]) -> None:
+        """Keep several values, all or none; None removes one. On disk when this returns; raises RefusedError."""
+
+    def folder(self, owner: str) -> Path:
+        """Return the folder for this adapter's files of an owner; it need not exist yet."""
 
 
 class Adapter(Protocol):
@@ -93,6 +162,13 @@ class Adapter(Protocol):
         """Carry out one command of its owner while ``run`` is under way, or raise RefusedError."""
 
 
+class Erasing(Protocol):
+    """What an adapter also has that keeps anything of an owner besides states and the vault."""
+
+    async def erase(self, owner: str) -> None:
+        """Forget an owner: end what was granted outside, remove kept values and files. While ``run`` is under way."""
+
+
 class AdapterType(Protocol):
     """What an adapter's class declares. Calling it does nothing but keep its arguments.
 
@@ -101,8 +177,8 @@ class AdapterType(Protocol):
     owners have none). ``durable`` is the default of that key. ``kinds`` are the events it emits.
 
     A ``Config`` or ``Identity`` refuses values by ValueError in ``__post_init__``; a text that begins with a field
-    and a colon is told at that field. An ``Identity`` may have ``claims() -> Iterable[str]``: external ids that only
-    one owner can have. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
+    and a colon is told at that field. Both may have ``claims() -> Iterable[str]``: external ids that only
+    one adapter or one owner can have. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
     """
 
     name: ClassVar[str]

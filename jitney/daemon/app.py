@@ -1,6 +1,7 @@
 """The whole daemon, built from a configuration: it owns the one TaskGroup and the order of start and stop."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -15,18 +16,24 @@ from jitney.daemon.broker.retained import RetainedTree
 from jitney.daemon.broker.session import ConnectOptions, Message, Subscription
 from jitney.daemon.config.schema import Config
 from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.administration import Administration
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.publisher import Publisher
 from jitney.daemon.delivery.reception import Reception
 from jitney.daemon.delivery.replies import Replies
+from jitney.daemon.delivery.retention import Retention
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.log import get
 from jitney.daemon.owners.registry import Owners
+from jitney.daemon.owners.vault import Vault
 from jitney.daemon.store.meta import client_id
 from jitney.daemon.store.store import Store
+from jitney.daemon.store.tables import DATABASE
 from jitney.daemon.supervision.context import Services
+from jitney.daemon.supervision.doors import Doors
+from jitney.daemon.supervision.erasure import Erasure
 from jitney.daemon.supervision.runner import Runner, build
 from jitney.daemon.web.health import Health
 from jitney.topics import RESERVED, TopicTree
@@ -34,8 +41,6 @@ from jitney.topics.tree import CommandTopic, InboxTopic
 
 DRAIN_SECONDS: Final = 3.0
 """How long a stop waits for the broker to confirm what is on its way; the rest waits on disk for the next start."""
-
-DATABASE: Final = "jitney.db"
 
 _log = get("app")
 
@@ -70,6 +75,8 @@ class App:
                 ("outbox", self._outbox.run()),
                 ("commands", self._commands.run()),
                 ("reception", self._reception.run()),
+                ("administration", self._administration.run()),
+                ("retention", self._retention.run()),
                 ("health", self._health.run()),
             ):
                 core.create_task(work, name=name)
@@ -96,9 +103,10 @@ class App:
         if config.http.listen:
             from jitney.daemon.web.server import serve  # noqa: PLC0415 - costs memory where no port is wanted
 
-            await enter(serve(config.http.listen, self._health))
+            await enter(serve(config.http.listen, self._health, self._doors))
 
     async def _build(self, store: Store) -> None:
+        self._store = store
         config = self.config
         enabled = {name: adapter for name, adapter in config.adapters.items() if adapter.enabled}
         owners = Owners(config.owners)
@@ -110,6 +118,9 @@ class App:
         self._outbox = Outbox(store, config.outbox, turns=turns, counters=counters)
         self._publisher = Publisher(turns, self._outbox, ledger, counters=counters)
         self._retained = RetainedTree(tree, ledger, instance=config.bus.instance, adapters=enabled, version=__version__)
+        replies = Replies(tree, turns, counters)
+        self._administration = Administration(tree, replies, instance=config.bus.instance, counters=counters)
+        self._retention = Retention(ledger, store)
         inbound = Inbound()
         self._connection = Connection(
             self._options(await client_id(store, f"jitney-{config.bus.instance}-{token_hex(8)}")),
@@ -117,26 +128,44 @@ class App:
             self._retained,
             inbound=inbound,
             window=config.mqtt.window,
-            subscriptions=[Subscription(tree.filter(kind)) for kind in (CommandTopic, InboxTopic)],
+            subscriptions=[
+                Subscription(pattern)
+                for pattern in (tree.filter(CommandTopic), tree.filter(InboxTopic), self._administration.pattern)
+            ],
             replays=self._retained.patterns,
             protocol=config.mqtt.protocol,
         )
         bus = Bus(tree, self._outbox, ledger, store=store, owners=owners.ids, settings=config.outbox, counters=counters)
-        self._commands = Commands(Replies(tree, turns, counters), store, targets=self._runners, counters=counters)
+        self._commands = Commands(replies, store, targets=self._runners, counters=counters)
         self._reception = Reception(
             tree,
             inbound,
             bus,
             commands=self._commands,
+            administration=self._administration,
             store=store,
             adapters=enabled,
             owners=owners.ids | RESERVED,
             session=lambda: self._connection.session,
             counters=counters,
         )
-        services = Services(bus, ledger, store, counters=counters)
+        vault = Vault(store, self._state_dir, environ=os.environ)
+        self._doors = Doors(config.http.public_url, enabled)
+        services = Services(
+            bus,
+            ledger,
+            store,
+            counters=counters,
+            doors=self._doors,
+            vault=vault.for_adapter,
+            state_dir=self._state_dir,
+        )
         for adapter in enabled.values():
             self._runners[adapter.name] = build(adapter, services, tree=tree, owners=owners)
+        self._erasure = Erasure(
+            ledger, self._outbox, vault=vault.erase, runners=self._runners, state_dir=self._state_dir
+        )
+        self._administration.handlers["erase_owner"] = self._erasure.requested
         self._health = Health(
             connection=self._connection,
             outbox=self._outbox,

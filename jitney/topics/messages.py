@@ -92,11 +92,15 @@ def event(
 
 
 class State(Struct, frozen=True, gc=False):
-    """The last known value of a subject of an owner: a JSON object, or None when the subject is gone."""
+    """The last known value of a subject of an owner: a JSON object, or None when the subject is gone.
+
+    ``expiry``: so many seconds after it was set it is gone by itself; 0 for never.
+    """
 
     owner: str
     subject: str
     data: Raw | None
+    expiry: int = 0
 
 
 class Command(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The whole road: an adapter emits, the broker has it, whatever happens to either."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -339,3 +340,11 @@ async def test_an_adapter_of_one_person_shows_its_status_to_nobody_else(broker: 
         await daemon.drained()
         assert not observer.on("jitney/bob/status/radio")
         assert set(daemon.context("radio").owners) == {"alice"}
+
+
+async def test_a_stop_in_the_middle_of_connecting_leaves_no_socket_open(broker: Broker, tmp_path: Path) -> None:
+    for writes in range(12):
+        async with running(config(broker.url), tmp_path) as daemon:
+            for number in range(writes % 4):  # each takes about as long as one step of connecting
+                await daemon.context().save("moment", b"%d" % number)
+    gc.collect()

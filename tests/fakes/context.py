@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
-from jitney.adapters.base import Log, Owner
+from jitney.adapters.base import HttpHandler, HttpRequest, HttpResponse, Log, Owner, OwnerStatus
 from jitney.adapters.errors import RefusedError
+from jitney.adapters.secret import Secret
 from jitney.topics import HOUSE, Event, State
 
 DEADLINE: Final = 10.0
@@ -32,11 +34,34 @@ class Lines:
         self.written.append(("warning", event, fields))
 
 
+class RecordingVault:
+    """A `Vault` in memory; ``full`` lets every ``put`` be refused."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[tuple[str, str], Secret] = {}
+        self.full = False
+        self.puts = 0
+
+    async def get(self, owner: str, name: str) -> Secret | None:
+        return self.secrets.get((owner, name))
+
+    async def put(self, owner: str, name: str, secret: Secret) -> None:
+        if self.full:
+            code = "not_kept"
+            raise RefusedError(code, "the disk is full")
+        self.puts += 1
+        self.secrets[owner, name] = secret
+
+    async def delete(self, owner: str, name: str = "") -> None:
+        for key in [key for key in self.secrets if key[0] == owner and name in ("", key[1])]:
+            del self.secrets[key]
+
+
 class RecordingContext:
     """The bus as an adapter sees it, in memory.
 
     ``gate`` cleared holds every ``emit`` back, as a bus does that cannot take more; ``refuses`` names the owners whose
-    events are refused.
+    events are refused; ``full`` lets every ``save`` be refused, as a full disk does.
     """
 
     def __init__(
@@ -46,6 +71,10 @@ class RecordingContext:
         owners: Iterable[Owner] = (),
         default_owner: str = HOUSE,
         kept: dict[str, bytes] | None = None,
+        vault: RecordingVault | None = None,
+        folders: Path | None = None,
+        public_url: str = "",
+        local_url: str = "",
     ) -> None:
         self.name = name
         self.owners: Mapping[str, Owner] = {owner.id: owner for owner in owners}
@@ -62,6 +91,13 @@ class RecordingContext:
         self.resolved: list[tuple[str, str]] = []
         self.counts: Counter[str] = Counter()
         self.kept = {} if kept is None else kept
+        self.vault = vault or RecordingVault()
+        self.public_url = public_url
+        self.local_url = local_url
+        self.handler: HttpHandler | None = None
+        self.owner_statuses: dict[str, tuple[OwnerStatus, str]] = {}
+        self.full = False
+        self._folders = folders
         self.gate = asyncio.Event()
         self.gate.set()
         self.refuses: set[str] = set()
@@ -72,6 +108,22 @@ class RecordingContext:
 
     def degraded(self, reason: str) -> None:
         self._note_status("degraded", reason)
+
+    def owner_status(self, owner: str, state: OwnerStatus, reason: str = "") -> None:
+        if state == "online":
+            self.owner_statuses.pop(owner, None)
+        else:
+            self.owner_statuses[owner] = (state, reason)
+        self._wake()
+
+    def serve(self, handler: HttpHandler) -> None:
+        self.handler = handler
+        self._wake()
+
+    async def ask(self, method: str, path: str, **query: str) -> HttpResponse:
+        """Ask the adapter over HTTP, without a body."""
+        assert self.handler is not None, "the adapter serves nothing"
+        return await self.handler(HttpRequest(method, path, query))
 
     async def emit(self, *events: Event) -> None:
         await self.gate.wait()
@@ -117,10 +169,25 @@ class RecordingContext:
         return self.kept.get(key)
 
     async def save(self, key: str, value: bytes | None) -> None:
-        if value is None:
-            self.kept.pop(key, None)
-        else:
-            self.kept[key] = value
+        await self.save_all({key: value})
+
+    async def load_all(self, prefix: str) -> dict[str, bytes]:
+        return {key: value for key, value in sorted(self.kept.items()) if key.startswith(prefix)}
+
+    async def save_all(self, values: Mapping[str, bytes | None]) -> None:
+        if self.full:
+            code = "not_kept"
+            raise RefusedError(code, "the disk is full")
+        for key, value in values.items():
+            if value is None:
+                self.kept.pop(key, None)
+            else:
+                self.kept[key] = value
+        self._wake()
+
+    def folder(self, owner: str) -> Path:
+        assert self._folders is not None, "give RecordingContext folders=tmp_path"
+        return self._folders / owner / self.name
 
     @property
     def status(self) -> str:

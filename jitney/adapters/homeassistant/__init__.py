@@ -1,19 +1,19 @@
 """Home Assistant: its events and states in, its services out."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from msgspec import Struct
 
 from jitney.adapters.base import Context
-from jitney.adapters.errors import RefusedError, UnauthorisedError
+from jitney.adapters.errors import RefusedError
+from jitney.adapters.groups import most_telling
 from jitney.adapters.homeassistant import config as settings
 from jitney.adapters.homeassistant.connection import connect
 from jitney.adapters.homeassistant.events import KINDS
 from jitney.adapters.homeassistant.expiry import refuse_expired
 from jitney.adapters.homeassistant.memory import Memory
 from jitney.adapters.homeassistant.session import Session
-from jitney.topics import Command, EventData, JitneyError, Reply
+from jitney.topics import Command, EventData, Reply
 
 
 class HomeAssistant:
@@ -44,7 +44,7 @@ class HomeAssistant:
                 self._session = Session(ctx, self._config, self._memory, connection=home)
                 await self._session.run()
         except ExceptionGroup as group:
-            raise _most_telling(group) from None
+            raise most_telling(group) from None
         finally:
             self._session = None
 
@@ -54,17 +54,3 @@ class HomeAssistant:
             message = f"{self._name} is not connected to Home Assistant now"
             raise RefusedError("disconnected", message)
         return await self._session.command(command)
-
-
-def _most_telling(group: ExceptionGroup) -> Exception:
-    """Return the one error of a group that the supervisor has to know: a bug before all others."""
-    every = [error for error in _flat(group) if not isinstance(error, JitneyError)] or list(_flat(group))
-    return next((error for error in every if isinstance(error, UnauthorisedError)), every[0])
-
-
-def _flat(group: ExceptionGroup) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _flat(error)
-        else:
-            yield error

@@ -1,5 +1,6 @@
 """The ledger of retained topics: what the broker should hold, and what it does not hold yet."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -11,16 +12,23 @@ from jitney.daemon.store.store import Store
 GONE: Final = b""
 """The empty retained payload: it clears a topic."""
 
-_PUT = "INSERT OR REPLACE INTO retained (topic, owner, adapter, payload) VALUES (?, ?, ?, ?)"
+FRESH_AGAIN: Final = 0.5
+"""The same value set again is told to the broker again when less than this share of its time is left."""
+
+_PUT = "INSERT OR REPLACE INTO retained (topic, owner, adapter, payload, until) VALUES (?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM retained WHERE topic = ?"
 
 
 class Line(Struct):
-    """One retained topic. ``payload`` None: it was published by an earlier run and its value is not known yet."""
+    """One retained topic. ``payload`` None: it was published by an earlier run and its value is not known yet.
+
+    ``until``: when it is gone by itself, in Unix seconds; 0 for never.
+    """
 
     owner: str
     adapter: str
     payload: bytes | None
+    until: float = 0.0
 
 
 class Retained(Message):
@@ -28,8 +36,8 @@ class Retained(Message):
 
     __slots__ = ("owner",)
 
-    def __init__(self, topic: str, payload: bytes, *, owner: str) -> None:
-        super().__init__(topic, payload, retain=True)
+    def __init__(self, topic: str, payload: bytes, *, owner: str, expiry: int = 0) -> None:
+        super().__init__(topic, payload, retain=True, expiry=expiry)
         self.owner = owner
 
 
@@ -58,7 +66,8 @@ class Dirty:
             del self._topics[topic]
             line = self._ledger.lines.get(topic)
             if line is not None and line.payload is not None:
-                return Retained(topic, line.payload, owner=self._owner)
+                left = max(1, int(line.until - self._ledger.clock())) if line.until else 0
+                return Retained(topic, line.payload, owner=self._owner, expiry=left)
         return None
 
 
@@ -67,11 +76,14 @@ class Ledger:
 
     The names are on disk, so that what an earlier run published can be cleared; the values are on disk only for
     durable adapters, because the others are read anew from their source. ``marked`` is told of an owner's topics
-    whenever there is one to publish.
+    whenever there is one to publish. ``clock`` gives Unix seconds.
     """
 
-    def __init__(self, store: Store, *, marked: Callable[[str, Dirty], None]) -> None:
+    def __init__(
+        self, store: Store, *, marked: Callable[[str, Dirty], None], clock: Callable[[], float] = time.time
+    ) -> None:
         self.lines: dict[str, Line] = {}
+        self.clock = clock
         self._store = store
         self._marked = marked
         self._dirty: dict[str, Dirty] = {}
@@ -79,28 +91,52 @@ class Ledger:
     async def load(self) -> None:
         """Read the topics of the earlier run."""
         rows = await self._store.read(
-            lambda db: db.execute("SELECT topic, owner, adapter, payload FROM retained").fetchall()
+            lambda db: db.execute("SELECT topic, owner, adapter, payload, until FROM retained").fetchall()
         )
-        self.lines = {topic: Line(owner, adapter, payload) for topic, owner, adapter, payload in rows}
+        self.lines = {topic: Line(*line) for topic, *line in rows}
+        self.expire()
         for topic, line in self.lines.items():
             if line.payload == GONE:
                 self.mark(topic)
 
-    def put(self, topic: str, payload: bytes, *, owner: str, adapter: str, durable: bool = False) -> None:
-        """Set the value of a topic; ``GONE`` clears it. Nothing is published when it has that value already."""
+    def put(
+        self, topic: str, payload: bytes, *, owner: str, adapter: str, durable: bool = False, expiry: int = 0
+    ) -> None:
+        """Set the value of a topic, for ``expiry`` seconds or, with 0, for good; ``GONE`` clears it.
+
+        Nothing is published when it has that value already.
+        """
+        until = self.clock() + expiry if expiry and payload != GONE else 0.0
         line = self.lines.get(topic)
         if line is None:
             if payload == GONE:
                 return
-            line = self.lines[topic] = Line(owner, adapter, payload)
-            self._store.write(_PUT, [(topic, owner, adapter, payload if durable else None)])
-        elif line.payload == payload:
+            line = self.lines[topic] = Line(owner, adapter, payload, until)
+            self._keep(topic, line, durable=durable)
+        elif line.payload == payload and not self._ages(line, until, expiry):
             return
         else:
-            if durable or GONE in {payload, line.payload}:
-                self._store.write(_PUT, [(topic, owner, adapter, payload if durable or payload == GONE else None)])
-            line.payload = payload
+            to_disk = durable or until != line.until or GONE in {payload, line.payload}
+            line.payload, line.until = payload, until
+            if to_disk:
+                self._keep(topic, line, durable=durable)
         self.mark(topic)
+
+    def erase(self, owner: str) -> int:
+        """Clear every state of an owner; returns how many."""
+        theirs = [(topic, line.adapter) for topic, line in self.lines.items() if line.owner == owner and line.adapter]
+        for topic, adapter in theirs:
+            self.put(topic, GONE, owner=owner, adapter=adapter)
+        return len(theirs)
+
+    def expire(self) -> None:
+        """Clear every topic whose time is over."""
+        now = self.clock()
+        for topic, line in self.lines.items():
+            if 0 < line.until <= now:
+                line.payload, line.until = GONE, 0.0
+                self._keep(topic, line, durable=False)
+                self.mark(topic)
 
     def mark(self, topic: str) -> None:
         """Publish a topic of the ledger again, with the value it has when its turn comes."""
@@ -146,10 +182,19 @@ class Ledger:
             who = ours(topic)
             if who is not None:
                 self.lines[topic] = Line(who[0], who[1], GONE)
-                self._store.write(_PUT, [(topic, *who, GONE)])
+                self._keep(topic, self.lines[topic], durable=False)
                 self.mark(topic)
                 orphans += 1
         return wrong, orphans
+
+    def _keep(self, topic: str, line: Line, *, durable: bool) -> None:
+        payload = line.payload if durable or line.payload == GONE else None
+        self._store.write(_PUT, [(topic, line.owner, line.adapter, payload, line.until)])
+
+    @staticmethod
+    def _ages(line: Line, until: float, expiry: int) -> bool:
+        """Tell whether a line has to be told again, with the same value, because its time or half of it is over."""
+        return bool(until) != bool(line.until) or until - line.until > expiry * FRESH_AGAIN
 
     def waiting(self) -> int:
         """Return how many topics the broker has still to be told."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from jitney.daemon.cli.common import from_vault
 from jitney.daemon.config.load import Loaded, examine
 from jitney.daemon.config.paths import default_path, state_dir
 from jitney.daemon.config.problems import ConfigError
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Check; returns 0, or 78 for a wrong configuration."""
     path = args.config or default_path(os.environ)
     try:
-        loaded = examine(path, environ=os.environ)
+        loaded = examine(path, environ=os.environ, vault=from_vault)
     except ConfigError as error:
         if args.json:
             print(json.dumps({"ok": False, "file": str(path), "problems": to_builtins(error.problems)}))

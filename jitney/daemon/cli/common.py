@@ -40,7 +40,7 @@ def add_broker_arguments(parser: argparse.ArgumentParser) -> None:
 def broker_settings(args: argparse.Namespace) -> MqttSettings:
     """Return the broker that the arguments name; raises ConfigError or UsageError."""
     named = args.mqtt and not args.config
-    settings = _by_url(args.mqtt) if named else load(args.config or default_path(os.environ), environ=os.environ).mqtt
+    settings = _by_url(args.mqtt) if named else _configured(args.config or default_path(os.environ))
     if settings.url.startswith("embedded:"):
         message = (
             'the configured broker is inside the daemon (url = "embedded:") and its port is another one at each start: '
@@ -48,6 +48,13 @@ def broker_settings(args: argparse.Namespace) -> MqttSettings:
         )
         raise UsageError(message)
     return replace(settings, topic_root=args.root) if args.root else settings
+
+
+def from_vault(folder: Path, name: str) -> Secret | None:
+    """Return a secret of the configuration from the vault in a state folder; raises JitneyError."""
+    from jitney.daemon.owners.house_secrets import HouseSecrets  # noqa: PLC0415 - most configurations have none there
+
+    return HouseSecrets(folder, environ=os.environ).get(name)
 
 
 def note(text: str) -> None:
@@ -64,6 +71,10 @@ def program() -> str:
     if beside.exists():
         return os.path.relpath(beside)
     return f"{sys.executable} -m jitney.daemon.cli"
+
+
+def _configured(path: Path) -> MqttSettings:
+    return load(path, environ=os.environ, vault=from_vault).mqtt
 
 
 def _by_url(url: str) -> MqttSettings:

@@ -10,6 +10,7 @@ from typing import Any
 from jitney.daemon import log
 from jitney.daemon.app import App
 from jitney.daemon.cli.certificates import look_up_lazily
+from jitney.daemon.cli.common import from_vault
 from jitney.daemon.config.load import examine
 from jitney.daemon.config.paths import default_path, state_dir
 from jitney.daemon.config.schema import Config
@@ -30,7 +31,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until a signal; returns 0. Raises ConfigError when the configuration is wrong."""
     look_up_lazily(os.environ)
-    loaded = examine(args.config or default_path(os.environ), environ=os.environ)
+    loaded = examine(args.config or default_path(os.environ), environ=os.environ, vault=from_vault)
     config = loaded.config
     log.register(config)
     log.configure(config.bus.log_format, config.bus.log_level)

@@ -24,8 +24,13 @@ def check_bus(settings: BusSettings, problems: Problems) -> None:
     """Note what is wrong with `[bus]`."""
     if NAME.fullmatch(settings.instance) is None:
         problems.add(("bus", "instance"), f"expected {NAME_RULE}, got {got(settings.instance)}")
-    if settings.state_dir and ("\0" in settings.state_dir or not Path(settings.state_dir).is_absolute()):
+    if settings.state_dir and not is_absolute(settings.state_dir):
         problems.add(("bus", "state_dir"), f"expected an absolute path, got {got(settings.state_dir)}")
+
+
+def is_absolute(path: str) -> bool:
+    """Tell whether a text is a path that does not depend on where Jitney was started."""
+    return "\0" not in path and Path(path).is_absolute()
 
 
 def check_http(settings: HttpSettings, problems: Problems) -> None:

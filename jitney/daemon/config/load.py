@@ -3,16 +3,19 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jitney.daemon.config.checks import check_bus, check_http, check_mqtt
+from jitney.adapters.errors import MisconfiguredError
+from jitney.adapters.secret import Secret
+from jitney.daemon.config.checks import check_bus, check_http, check_mqtt, is_absolute
 from jitney.daemon.config.convert import Converter
-from jitney.daemon.config.positions import positions
+from jitney.daemon.config.paths import state_dir
+from jitney.daemon.config.positions import Key, positions
 from jitney.daemon.config.problems import ConfigError, Problem, Problems, one_line
 from jitney.daemon.config.references import References
 from jitney.daemon.config.schema import BusSettings, Config, HttpSettings, MqttSettings, OutboxSettings
@@ -40,6 +43,10 @@ _HINTS: Final = {
 """What tomllib says, in words that name the remedy."""
 
 
+Vault = Callable[[Path, str], Secret | None]
+"""Returns a secret by its name from the vault in a state folder, None when there is none; raises JitneyError."""
+
+
 class Loaded(Struct, frozen=True):
     """A valid configuration, and what a person should know about its file nevertheless."""
 
@@ -47,26 +54,24 @@ class Loaded(Struct, frozen=True):
     warnings: tuple[Problem, ...]
 
 
-def load(path: Path, *, environ: Mapping[str, str]) -> Config:
+def load(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None) -> Config:
     """Return the configuration in a file; raises ConfigError with all of its problems."""
-    return examine(path, environ=environ).config
+    return examine(path, environ=environ, vault=vault).config
 
 
-def examine(path: Path, *, environ: Mapping[str, str]) -> Loaded:
+def examine(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None) -> Loaded:
     """Return the configuration in a file and its warnings; raises ConfigError with all of its problems."""
     text, mode = _read(path)
-    return judge(text, path, environ=environ, mode=mode)
+    return judge(text, path, environ=environ, vault=vault, mode=mode)
 
 
-def judge(text: str, path: Path, *, environ: Mapping[str, str], mode: int = 0) -> Loaded:
+def judge(text: str, path: Path, *, environ: Mapping[str, str], vault: Vault | None = None, mode: int = 0) -> Loaded:
     """Return the configuration that a file at ``path`` with this text and mode would be; raises ConfigError."""
-    try:
-        document, lines = _parse(text, path), positions(text)
-    except RecursionError:
-        raise _unreadable(path, "arrays or tables are nested too deeply") from None
+    document, lines = _parse(text, path)
     problems = Problems(str(path), lines)
     _check_version(document.get("version", VERSION), problems)
-    references = References(problems, folder=path.parent, environ=environ)
+    in_vault = None if vault is None else lambda name: vault(_state_folder(document, environ), name)
+    references = References(problems, folder=path.parent, environ=environ, vault=in_vault)
     config = _config(document, Converter(problems, references), problems=problems, folder=path.parent)
     problems.raise_any()
     if mode & _OTHERS_MAY_READ:
@@ -74,6 +79,25 @@ def judge(text: str, path: Path, *, environ: Mapping[str, str], mode: int = 0) -
         for key in references.plain:
             problems.warn(key, message)
     return Loaded(config, problems.warnings)
+
+
+def state_folder(path: Path, *, environ: Mapping[str, str]) -> Path:
+    """Return the folder of the state by a file, whatever else is wrong with it; raises ConfigError."""
+    document, lines = _parse(_read(path)[0], path)
+    try:
+        return _state_folder(document, environ)
+    except MisconfiguredError as error:
+        raise _unreadable(path, str(error), line=Problems(str(path), lines).line(("bus", "state_dir"))) from None
+
+
+def _state_folder(document: Mapping[str, Any], environ: Mapping[str, str]) -> Path:
+    """Return the folder of the state; raises MisconfiguredError when what stands in its place is none."""
+    bus = document.get("bus", {})
+    given = bus.get("state_dir", "") if isinstance(bus, dict) else ""
+    if not isinstance(given, str) or (given and not is_absolute(given)):
+        message = f"bus.state_dir: expected an absolute path, got {got(given)}"
+        raise MisconfiguredError(message)
+    return state_dir(BusSettings(state_dir=given), environ)
 
 
 def _config(document: dict[str, Any], converter: Converter, *, problems: Problems, folder: Path) -> Config:
@@ -124,9 +148,12 @@ def _read(path: Path) -> tuple[str, int]:
         raise _unreadable(path, "not UTF-8: save it in that encoding", line=line) from None
 
 
-def _parse(text: str, file: Path) -> dict[str, Any]:
+def _parse(text: str, file: Path) -> tuple[dict[str, Any], Mapping[Key, int]]:
+    """Return the document and where its keys stand."""
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text), positions(text)
+    except RecursionError:
+        raise _unreadable(file, "arrays or tables are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         message, line = str(error), 0
         if where := _WHERE.fullmatch(message):

@@ -9,7 +9,7 @@ from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon.config.checks import NAME, NAME_RULE
 from jitney.daemon.config.convert import INVALID, Converter, any_invalid, fields_of
 from jitney.daemon.config.positions import Key
-from jitney.daemon.config.problems import Problems
+from jitney.daemon.config.problems import Problems, dotted
 from jitney.daemon.config.schema import AdapterSettings, OwnerSettings
 from jitney.daemon.config.words import choice, mean, sort
 from jitney.topics import HOUSE, InvalidOwnerError
@@ -40,6 +40,8 @@ class Sections:
                 settings = self._adapter(name, table, key)
                 if settings is not None:
                     found[name] = settings
+        enabled = [adapter for adapter in found.values() if adapter.enabled]
+        self._check_claims("adapter", ((one.type.name, ("adapters", one.name), one.config) for one in enabled))
         return found
 
     def owners(self, value: object) -> dict[str, OwnerSettings]:
@@ -54,7 +56,14 @@ class Sections:
             table = self._converter.table(entry, key)
             if table is not None:
                 found[name] = self._owner(name, table, key)
-        self._check_claims(found.values())
+        self._check_claims(
+            "owner",
+            (
+                (kind, ("owners", owner.id, kind), identity)
+                for owner in found.values()
+                for kind, identity in owner.identities.items()
+            ),
+        )
         return found
 
     def _adapter(self, name: str, table: dict[str, Any], key: Key) -> AdapterSettings | None:
@@ -116,15 +125,15 @@ class Sections:
             remedy = mean(owner, owners) or f": give one of {', '.join([*sorted(owners), HOUSE])}"
             self._problems.add((*key, "owner"), f"there is no section [owners.{owner}]{remedy}")
 
-    def _check_claims(self, owners: Iterable[OwnerSettings]) -> None:
-        claimed: dict[tuple[str, str], str] = {}
-        for owner in owners:
-            for kind, identity in owner.identities.items():
-                claims: Iterable[str] = getattr(identity, "claims", tuple)()
-                for one in claims:
-                    first = claimed.setdefault((kind, one), owner.id)
-                    if first != owner.id:
-                        line = self._problems.line(("owners", first, kind))
-                        place = f"line {line}" if line else f"[owners.{first}]"
-                        message = f'"{one}" belongs to owner {first} already ({place}): only one owner can have it'
-                        self._problems.add(("owners", owner.id, kind), message)
+    def _check_claims(self, what: str, claimants: Iterable[tuple[str, Key, object]]) -> None:
+        """Note what was claimed before; claimants are (type of adapter, key, Config or Identity)."""
+        claimed: dict[tuple[str, str], Key] = {}
+        for kind, key, claimant in claimants:
+            claims: object = getattr(claimant, "claims", None)
+            for one in claims() if callable(claims) else ():
+                first = claimed.setdefault((kind, one), key)
+                if first != key:
+                    line = self._problems.line(first)
+                    place = f"line {line}" if line else f"[{dotted(first[:2])}]"
+                    message = f'"{one}" belongs to {what} {first[1]} already ({place}): only one {what} can have it'
+                    self._problems.add(key, message)

@@ -14,7 +14,7 @@ from jitney.adapters.secret import Secret
 EXPECTS: Final = "expects"
 """The key of ``Meta(extra=…)`` under which a setting says in its own words what it expects."""
 
-A_REFERENCE: Final = "a secret: a text, or one of { env = … }, { file = … }, { credential = … }"
+A_REFERENCE: Final = "a secret: a text, or one of { env = … }, { file = … }, { credential = … }, { vault = … }"
 
 _LONGEST: Final = 60
 _BITS: Final = 64

@@ -81,7 +81,7 @@ class Bus:
             self._drop(owner, adapter, "too_large", subject=state.subject)
             return
         topic = self.state_topic(owner, adapter, state.subject)
-        self._ledger.put(topic, payload, owner=owner, adapter=adapter, durable=durable)
+        self._ledger.put(topic, payload, owner=owner, adapter=adapter, durable=durable, expiry=state.expiry)
 
     def state_topic(self, owner: str, adapter: str, subject: str) -> str:
         """Return the retained topic of a subject."""

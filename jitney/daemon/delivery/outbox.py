@@ -145,6 +145,26 @@ class Outbox:
         self._store.write(rows.BURY, [(rows.MOST_DEAD,)])
         self.confirmed(entry)
 
+    async def erase(self, owner: str) -> int:
+        """Drop what waits of an owner, the dead letters too; returns how many events.
+
+        What is on its way to the broker goes its way. Needs ``run`` to be under way.
+        """
+        gone = 0
+        for lane in [lane for lane in self.lanes.values() if lane.owner == owner]:
+            lane.seen.clear()
+            while lane:
+                while (entry := lane.pop()) is not None:
+                    gone += 1
+                    self.confirmed(entry)
+                self._fill(lane)
+                await self._store.read(lambda _: None)
+        self._store.write(rows.BURY_OWNER, [(owner,)])
+        self._store.write(rows.FORGET_OWNER, [(owner,)])
+        self._delete()
+        self._counters.add("erased", gone, owner=owner)
+        return gone
+
     def reserve(self, lane: Lane) -> None:
         """Keep the sequence of a lane in memory ahead of what is on disk, so that it never goes back."""
         if lane.seq >= lane.reserved:

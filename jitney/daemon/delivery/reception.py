@@ -9,12 +9,13 @@ from jitney.daemon.broker.inbound import Inbound, Taken
 from jitney.daemon.broker.session import Session
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery import inbox
+from jitney.daemon.delivery.administration import Administration
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
 from jitney.daemon.log import Tally, get
 from jitney.daemon.store.store import Store, StoreError
 from jitney.topics import Command, Event, InvalidPayloadError, InvalidTopicError, TopicTree
-from jitney.topics.tree import CommandTopic, InboxTopic
+from jitney.topics.tree import CommandTopic, InboxTopic, RequestTopic
 
 _log: Final = get("reception")
 
@@ -29,6 +30,7 @@ class Reception:
         bus: Bus,
         *,
         commands: Commands,
+        administration: Administration,
         store: Store,
         adapters: Collection[str],
         owners: Collection[str],
@@ -39,6 +41,7 @@ class Reception:
         self._inbound = inbound
         self._bus = bus
         self._commands = commands
+        self._administration = administration
         self._store = store
         self._adapters = adapters
         self._owners = owners
@@ -74,6 +77,8 @@ class Reception:
                     commands += [command] if command is not None else []
                 elif isinstance(address, InboxTopic) and self._knows(item, address.owner):
                     events.setdefault(address.owner, []).append(self._event(item, address))
+                elif isinstance(address, RequestTopic):
+                    self._administration.begin(item.incoming, address)
                 # Anything else is our own: a 3.1.1 broker echoes what is published while the replay is subscribed.
             except (InvalidTopicError, InvalidPayloadError) as error:
                 self._refuse(item, "invalid", str(error))

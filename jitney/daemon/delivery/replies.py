@@ -61,9 +61,14 @@ class Replies:
             else self._tree.name(ReplyTopic(command.owner, command.client, command.transaction))
         )
         answer = replace(reply, transaction=command.transaction) if command.transaction != "_" else reply
-        lane = self._lanes.setdefault(command.owner, ReplyLane())
+        message = Message(topic, _encode(answer), expiry=EXPIRY, correlation=command.correlation)
+        self.publish(message, owner=command.owner, adapter=command.adapter)
+
+    def publish(self, message: Message, *, owner: str, adapter: str) -> None:
+        """Let a message wait for the turn of an owner."""
+        lane = self._lanes.setdefault(owner, ReplyLane())
         if len(lane.waiting) >= MOST_WAITING:
             lane.waiting.popleft()
-            self._counters.add("dropped", owner=command.owner, adapter=command.adapter, reason="replies_full")
-        lane.waiting.append(Message(topic, _encode(answer), expiry=EXPIRY, correlation=command.correlation))
-        self._turns.ready(command.owner, lane)
+            self._counters.add("dropped", owner=owner, adapter=adapter, reason="replies_full")
+        lane.waiting.append(message)
+        self._turns.ready(owner, lane)

@@ -27,6 +27,9 @@ FORGET: Final = "DELETE FROM seen WHERE seq <= (SELECT seq FROM lane WHERE lane.
 DEAD: Final = "INSERT INTO dead (owner, adapter, topic, payload, reason, time) VALUES (?, ?, ?, ?, ?, ?)"
 
 BURY: Final = "DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ?"
+BURY_OLD: Final = "DELETE FROM dead WHERE time < ?"
+BURY_OWNER: Final = "DELETE FROM dead WHERE owner = ?"
+FORGET_OWNER: Final = "DELETE FROM seen WHERE lane IN (SELECT id FROM lane WHERE owner = ?)"
 
 
 class Found(Struct, frozen=True):

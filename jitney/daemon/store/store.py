@@ -205,5 +205,5 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
         sqlite3.SQLITE_READONLY: "it is read-only: check the permissions and the mount",
         sqlite3.SQLITE_NOTADB: "it is not a Jitney state file: move it away, a new one is made",
         sqlite3.SQLITE_CORRUPT: "it is damaged: move it away to begin anew, and check the SD card",
-    }.get(code, "check the disk")
+    }.get(code, "upgrade Jitney" if isinstance(error, sqlite3.NotSupportedError) else "check the disk")
     return StoreError(f"state file {path}: {error}; {remedy}", passing=code in _PASSING)

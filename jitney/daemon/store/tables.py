@@ -3,9 +3,19 @@
 import sqlite3
 from typing import Final, Literal
 
-VERSION: Final = 1
+DATABASE: Final = "jitney.db"
+"""What the state file is called in the state folder."""
 
-_TABLES: Final = """
+VERSION: Final = 2
+
+_VAULT: Final = """
+CREATE TABLE vault (
+    adapter TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, key_id TEXT NOT NULL, nonce BLOB NOT NULL,
+    ciphertext BLOB NOT NULL, PRIMARY KEY (adapter, owner, name)
+) WITHOUT ROWID;
+"""
+
+_TABLES: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE lane (
     id INTEGER PRIMARY KEY, owner TEXT NOT NULL, adapter TEXT NOT NULL, seq INTEGER NOT NULL,
@@ -14,8 +24,9 @@ CREATE TABLE lane (
 CREATE TABLE outbox (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE INDEX outbox_lane ON outbox (lane, id);
 CREATE TABLE seen (lane INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL);
-CREATE TABLE retained (topic TEXT PRIMARY KEY, owner TEXT NOT NULL, adapter TEXT NOT NULL, payload BLOB)
-    WITHOUT ROWID;
+CREATE TABLE retained (
+    topic TEXT PRIMARY KEY, owner TEXT NOT NULL, adapter TEXT NOT NULL, payload BLOB, until REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
 CREATE TABLE dead (
     id INTEGER PRIMARY KEY, owner TEXT NOT NULL, adapter TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
     reason TEXT NOT NULL, time TEXT NOT NULL
@@ -23,7 +34,13 @@ CREATE TABLE dead (
 CREATE TABLE command (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE kept (adapter TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (adapter, key))
     WITHOUT ROWID;
-"""
+{_VAULT}"""
+"""``retained.until`` is when a value is no longer kept, in Unix seconds; 0: never."""
+
+_MIGRATIONS: Final = {
+    1: f"ALTER TABLE retained ADD COLUMN until REAL NOT NULL DEFAULT 0; {_VAULT}",
+}
+"""What makes the next version of a version."""
 
 
 def prepare(db: sqlite3.Connection, *, synchronous: Literal["normal", "full"]) -> None:
@@ -34,9 +51,31 @@ def prepare(db: sqlite3.Connection, *, synchronous: Literal["normal", "full"]) -
     db.execute("PRAGMA wal_autocheckpoint = 4000")
     db.execute("PRAGMA journal_size_limit = 16777216")
     db.execute("PRAGMA cache_size = -1024")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-    elif version != VERSION:
+    # What is deleted is overwritten where that costs no further page: tokens and keys do not linger in free space.
+    db.execute("PRAGMA secure_delete = FAST")
+    _make_current(db)
+
+
+def _make_current(db: sqlite3.Connection) -> None:
+    """Make the tables, or bring those of an older version to this one: all of it or nothing.
+
+    Raises sqlite3.NotSupportedError for a newer version.
+    """
+    version = version_of(db)
+    if version > VERSION:
         message = f"made by a newer Jitney (state version {version}, this one knows {VERSION})"
         raise sqlite3.NotSupportedError(message)
+    if version < VERSION:
+        steps = [_MIGRATIONS[step] for step in range(version, VERSION)] if version else [_TABLES]
+        try:
+            db.executescript(f"BEGIN IMMEDIATE; {''.join(steps)} PRAGMA user_version = {VERSION}; COMMIT;")
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the version of the tables of a state file, 0 when it has none yet."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)

@@ -1,28 +1,41 @@
 """What one adapter gets from the bus."""
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
-from jitney.adapters.base import Log, Owner
+from jitney.adapters.base import HttpHandler, Log, Owner, OwnerStatus, Vault
 from jitney.daemon.broker.ledger import Ledger
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.bus import Bus
+from jitney.daemon.owners.files import folder
+from jitney.daemon.store.kept import Kept
 from jitney.daemon.store.store import Store
+from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.status import StatusBoard
 from jitney.topics import Event, State
 
-_SAVE = "INSERT OR REPLACE INTO kept (adapter, key, value) VALUES (?, ?, ?)"
-_FORGET = "DELETE FROM kept WHERE adapter = ? AND key = ?"
-_LOAD = "SELECT value FROM kept WHERE adapter = ? AND key = ?"
-
 
 class Services:
-    """What the contexts of all adapters share."""
+    """What the contexts of all adapters share; ``vault`` returns an adapter's part of the vault."""
 
-    def __init__(self, bus: Bus, ledger: Ledger, store: Store, *, counters: Counters) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        store: Store,
+        *,
+        counters: Counters,
+        doors: Doors,
+        vault: Callable[[str], Vault],
+        state_dir: Path,
+    ) -> None:
         self.bus = bus
         self.ledger = ledger
         self.store = store
         self.counters = counters
+        self.doors = doors
+        self.vault = vault
+        self.state_dir = state_dir
 
 
 class AdapterContext:
@@ -43,12 +56,24 @@ class AdapterContext:
         self.owners = owners
         self.default_owner = default_owner
         self.log = log
+        self.vault = services.vault(name)
         self.events = 0
         self.is_online = False
         self._services = services
         self._board = board
         self._durable = durable
+        self._kept = Kept(services.store, name)
         self.came_online: Callable[[], None] = lambda: None
+
+    @property
+    def public_url(self) -> str:
+        """Where the outside reaches this adapter's HTTP paths."""
+        return self._services.doors.public_url(self.name)
+
+    @property
+    def local_url(self) -> str:
+        """Where a browser on this machine reaches them."""
+        return self._services.doors.local_url(self.name)
 
     def online(self) -> None:
         """Tell that the connection works and its first snapshot is complete."""
@@ -60,6 +85,20 @@ class AdapterContext:
     def degraded(self, reason: str) -> None:
         """Tell that it works only in part."""
         self._board.set("degraded", reason)
+
+    def owner_status(self, owner: str, state: OwnerStatus, reason: str = "") -> None:
+        """Tell one owner that it is otherwise for them."""
+        self._board.set_for(owner, state, reason)
+
+    def serve(self, handler: HttpHandler) -> None:
+        """Answer HTTP requests below ``/{name}/`` until this attempt ends."""
+        self._services.doors.handlers[self.name] = handler
+
+    def ended(self) -> None:
+        """Learn that the attempt is over: nothing is served any more, and no owner is a special case."""
+        self.is_online = False
+        self._services.doors.handlers.pop(self.name, None)
+        self._board.forget_owners()
 
     async def emit(self, *events: Event) -> None:
         """Accept events in this order; raises RefusedError."""
@@ -89,13 +128,20 @@ class AdapterContext:
 
     async def load(self, key: str) -> bytes | None:
         """Return what was saved under a key."""
-        row = await self._services.store.read(lambda db: db.execute(_LOAD, (self.name, key)).fetchone())
-        return None if row is None else bytes(row[0])
+        return await self._kept.load(key)
 
     async def save(self, key: str, value: bytes | None) -> None:
-        """Keep a value over restarts; None removes it."""
-        if value is None:
-            self._services.store.write(_FORGET, [(self.name, key)])
-        else:
-            self._services.store.write(_SAVE, [(self.name, key, value)])
-        await self._services.store.committed()
+        """Keep a value over restarts; None removes it. Raises RefusedError."""
+        await self._kept.save_all({key: value})
+
+    async def load_all(self, prefix: str) -> dict[str, bytes]:
+        """Return what was saved under every key with a prefix."""
+        return await self._kept.load_all(prefix)
+
+    async def save_all(self, values: Mapping[str, bytes | None]) -> None:
+        """Keep several values, all or none; None removes one. Raises RefusedError."""
+        await self._kept.save_all(values)
+
+    def folder(self, owner: str) -> Path:
+        """Return the folder for this adapter's files of an owner."""
+        return folder(self._services.state_dir, owner) / self.name

@@ -66,6 +66,23 @@ class Runner:
             _log.exception("a command crashed its adapter's code", command=command.name)
             raise RefusedError("crashed", f"{type(error).__name__}: a fault in {self.settings.name}") from error
 
+    async def erase(self, owner: str) -> None:
+        """Let the adapter forget an owner, if it keeps anything of one; raises RefusedError."""
+        forget = getattr(self._adapter, "erase", None)
+        if forget is None:
+            return
+        if not self.context.is_online:
+            raise RefusedError(
+                "offline", f"{self.settings.name} is {self.board.status.state}: erase again when it is online"
+            )
+        try:
+            await forget(owner)
+        except JitneyError:
+            raise
+        except Exception as error:  # adapters are other people's code
+            _log.exception("forgetting an owner crashed an adapter's code", owner=owner)
+            raise RefusedError("crashed", f"{type(error).__name__}: a fault in {self.settings.name}") from error
+
     async def _attempt(self) -> float | None:
         """Run the adapter once; returns the seconds until the next attempt, None when there is to be none."""
         self.attempts += 1
@@ -89,7 +106,7 @@ class Runner:
         else:
             self.board.set("offline", "finished")
         finally:
-            self.context.is_online = False
+            self.context.ended()
         return None
 
     def _disconnected(self, error: Exception, lasted: float) -> float | None:

@@ -12,6 +12,7 @@ from jitney.topics.tree import AlertTopic, StatusTopic
 
 Word = Literal["connecting", "online", "degraded", "offline", "reauth", "failed"]
 
+_WORKING = frozenset({"online", "degraded"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,14 +42,30 @@ class StatusBoard:
         self._ledger = ledger
         self._adapter = adapter
         self._owners = owners
+        self._apart: dict[str, Status] = {}
 
     def set(self, state: Word, reason: str = "") -> None:
         """Publish a status; the ledger publishes nothing when it is the last one again."""
-        since = self.status.since if state == self.status.state else utc_now()
-        self.status = Status(state, since, reason)
-        payload = _encode(self.status)
+        self.status = _next(self.status, state, reason)
         for owner in self._owners:
-            self._ledger.put(self._topic(owner), payload, owner=owner, adapter="")
+            self._publish(owner)
+
+    def set_for(self, owner: str, state: Word, reason: str = "") -> None:
+        """Publish a status to one owner alone, while the adapter works for the others; ``online`` takes it back."""
+        if state == "online":
+            self._apart.pop(owner, None)
+        else:
+            self._apart[owner] = _next(self._apart.get(owner, self.status), state, reason)
+        if owner in self._owners:
+            self._publish(owner)
+
+    def of(self, owner: str) -> Status:
+        """Return how it is doing for an owner: as for all, unless it works and something is amiss for that owner."""
+        return self._apart.get(owner, self.status) if self.status.state in _WORKING else self.status
+
+    def forget_owners(self) -> None:
+        """Drop what was set for single owners; the next ``set`` tells them what all are told."""
+        self._apart.clear()
 
     def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
         """Publish what a person must do; the same alert again changes nothing but its text."""
@@ -62,8 +79,15 @@ class StatusBoard:
         """Take an alert back."""
         self._ledger.put(self._alert_topic(owner, alert), GONE, owner=owner, adapter="")
 
+    def _publish(self, owner: str) -> None:
+        self._ledger.put(self._topic(owner), _encode(self.of(owner)), owner=owner, adapter="")
+
     def _topic(self, owner: str) -> str:
         return self._tree.name(StatusTopic(owner, self._adapter))
 
     def _alert_topic(self, owner: str, alert: str) -> str:
         return self._tree.name(AlertTopic(owner, f"{self._adapter}.{alert}"))
+
+
+def _next(before: Status, state: Word, reason: str) -> Status:
+    return Status(state, before.since if state == before.state else utc_now(), reason)

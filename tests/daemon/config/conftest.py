@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jitney.daemon.config.load import Loaded, examine
+from jitney.daemon.config.load import Loaded, Vault, examine
 from jitney.daemon.config.problems import ConfigError, Problem
 
 Examine = Callable[..., Loaded]
@@ -30,11 +30,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(folder: Path) -> Examine:
     """Load a document from a file that only its owner may read."""
 
-    def read(text: str | bytes, environ: Mapping[str, str] | None = None, *, mode: int = 0o600) -> Loaded:
+    def read(
+        text: str | bytes, environ: Mapping[str, str] | None = None, *, mode: int = 0o600, vault: Vault | None = None
+    ) -> Loaded:
         path = folder / "config.toml"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         path.chmod(mode)
-        return examine(path, environ=environ or {})
+        return examine(path, environ=environ or {}, vault=vault)
 
     return read
 

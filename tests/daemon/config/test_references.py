@@ -6,6 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jitney.adapters.errors import MisconfiguredError
+from jitney.adapters.secret import Secret
+from jitney.daemon.config.load import Vault
 from jitney.daemon.config.problems import ConfigError
 
 CANARY = "canary-7d1f3ab09e"
@@ -57,13 +60,18 @@ def test_a_secret_comes_from_a_credential_of_systemd(read: Callable, tmp_path: P
         ('{ file = "a\\u0000b" }', "not a path"),
         ('{ credential = "unknown" }', "systemd gave no credential of that name"),
         ('{ credential = "../blank" }', "systemd gave no credential of that name"),
-        ('{ vault = "strava/main" }', "has no vault yet: use { env"),
+        ('{ vault = "strava/main" }', "there is no vault here to look into: use { env"),
+        ('{ vault = "" }', "expected a secret"),
+        ("{ vault = 1 }", "expected a secret"),
         ('{ vault = "strava/main", env = "X" }', "expected a secret"),
         ("{}", "expected a secret"),
         ('{ env = "" }', "expected a secret"),
         ("{ env = 1 }", "expected a secret"),
         ('{ enf = "X" }', "expected a secret"),
-        ("12345", "expected a secret: a text, or one of { env = … }, { file = … }, { credential = … }, got a whole"),
+        (
+            "12345",
+            "expected a secret: a text, or one of { env = … }, { file = … }, { credential = … }, { vault = … }, got a",
+        ),
         ('["x"]', "got a list"),
     ],
 )
@@ -100,6 +108,75 @@ def test_what_looks_like_a_shell_variable_is_used_as_it_stands_with_a_warning(re
     assert "TOKEN" not in str(warning)
 
 
+def test_a_secret_comes_from_the_vault_of_the_state_folder(read: Callable) -> None:
+    asked: list[tuple[Path, str]] = []
+
+    def vault(folder: Path, name: str) -> Secret:
+        asked.append((folder, name))
+        return Secret("secret")
+
+    state = '[bus]\nstate_dir = "/var/lib/jitney"\n'
+    reference = PASSWORD + '{ vault = "strava/main" }\n'
+    assert read(reference + state, vault=vault).config.mqtt.password.reveal() == "secret"
+    assert read(reference, {"STATE_DIRECTORY": "/srv/one:/srv/two"}, vault=vault).config.mqtt.password
+    assert read(reference, {"XDG_STATE_HOME": "/srv/alice"}, vault=vault).config.mqtt.password
+    folders = [Path("/var/lib/jitney"), Path("/srv/one"), Path("/srv/alice/jitney")]
+    assert asked == [(folder, "strava/main") for folder in folders]
+
+
+def test_a_configuration_without_secrets_in_the_vault_does_not_look_into_it(read: Callable) -> None:
+    def vault(folder: Path, name: str) -> Secret:
+        raise AssertionError((folder, name))
+
+    assert password(lambda *arguments: read(*arguments, vault=vault), '"plain"') == "plain"
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("strava/main", 'the vault has no "strava/main": put it there with `jitney vault set strava/main`'),
+        (CANARY, "the vault has nothing of that name: put it there with `jitney vault set NAME`"),
+        (f"Bearer {CANARY}/x", "the vault has nothing of that name: put it there with `jitney vault set NAME`"),
+    ],
+)
+def test_what_is_not_in_the_vault_is_told_with_its_line(read: Callable, name: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(f'{PASSWORD}{{ vault = "{name}" }}', vault=lambda *_: None)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key, problem.message) == (2, "mqtt.password", complaint)
+
+
+def test_a_vault_that_cannot_be_opened_is_told_at_every_secret_that_lies_in_it(read: Callable) -> None:
+    def locked(folder: Path, name: str) -> Secret:
+        raise MisconfiguredError(f"no key for {folder} and {name}")
+
+    text = f"""{PASSWORD}{{ vault = "a/b" }}
+[bus]
+state_dir = "/state"
+[adapters.x]
+type = "sample"
+url = "u"
+token = {{ vault = "c/d" }}
+"""
+    with pytest.raises(ConfigError) as caught:
+        read(text, vault=locked)
+    assert [(problem.line, problem.message) for problem in caught.value.problems] == [
+        (2, "no key for /state and a/b"),
+        (8, "no key for /state and c/d"),
+    ]
+
+
+@pytest.mark.parametrize("state", ["1", '"here"', '"/a\\u0000b"'])
+def test_a_vault_in_a_folder_that_is_none_is_not_looked_for(read: Callable, state: str) -> None:
+    def vault(folder: Path, name: str) -> Secret:
+        raise AssertionError((folder, name))
+
+    with pytest.raises(ConfigError) as caught:
+        read(f'[bus]\nstate_dir = {state}\n{PASSWORD}{{ vault = "a/b" }}', vault=vault)
+    assert [problem.key for problem in caught.value.problems] == ["bus.state_dir", "mqtt.password"]
+    assert "bus.state_dir: expected an absolute path" in caught.value.problems[1].message
+
+
 SCALARS = st.sampled_from([CANARY, f"${CANARY}", f"Bearer {CANARY}", f"/{CANARY}", f"~{CANARY}", "", 1.5, True])
 SOURCES = st.sampled_from(["env", "file", "credential", "vault", CANARY, "secret"])
 ANYTHING = st.recursive(
@@ -118,12 +195,13 @@ def test_no_secret_is_told_wherever_it_was_put(read: Callable, toml: Callable, *
     app = {"client_id": "1", "client_secret": given["app"]}
     sample = {"type": "sample", "url": "u", "size": given["size"], "apps": {"main": app}, **given["places"]}
     text = toml({"mqtt": {"password": given["password"]}, "adapters": {"x": sample}})
-    assert CANARY not in told(read, text)
+    for vault in (None, lambda *_: None, lambda *_: Secret(CANARY)):
+        assert CANARY not in told(read, text, vault)
 
 
-def told(read: Callable, text: str) -> str:
+def told(read: Callable, text: str, vault: Vault | None) -> str:
     try:
-        return repr(read(text, {"CREDENTIALS_DIRECTORY": "/nonexistent", CANARY: CANARY}, mode=0o644))
+        return repr(read(text, {"CREDENTIALS_DIRECTORY": "/nonexistent", CANARY: CANARY}, mode=0o644, vault=vault))
     except ConfigError as error:
         return str(error)
 

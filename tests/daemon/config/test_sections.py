@@ -93,3 +93,26 @@ nodes = ["!2"]
     assert complaints(text) == [
         '3: owners.bob.sample: "!2" belongs to owner alice already (line 2): only one owner can have it'
     ]
+
+
+APPS = """
+[adapters.x]
+type = "sample"
+url = "u"
+apps.main = { client_id = "12345", client_secret = "one" }
+apps.more = { client_id = "12345", client_secret = "two" }
+[adapters.y]
+type = "sample"
+url = "u"
+apps.main = { client_id = "12345", client_secret = "three" }
+"""
+
+
+def test_what_belongs_to_one_adapter_cannot_belong_to_another(complaints: Callable) -> None:
+    assert complaints(APPS) == [
+        '7: adapters.y: "12345" belongs to adapter x already (line 2): only one adapter can have it'
+    ]
+
+
+def test_an_adapter_that_is_not_run_has_nothing_that_another_could_not_have(read: Callable) -> None:
+    assert list(read(APPS + "enabled = false").config.adapters) == ["x", "y"]

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -125,9 +126,17 @@ async def _open(options: ConnectOptions, target: Endpoint, protocol: asyncio.Buf
 
         await open_websocket(target, context, protocol)
         return
-    await loop.create_connection(
-        lambda: protocol, target.host, target.port, ssl=context, happy_eyeballs_delay=_IPV6_FIRST_SECONDS
-    )
+    # The race of addresses loses a connected socket when it is cancelled (CPython 3.11): none is held for one address.
+    delay = None if _is_address(target.host) else _IPV6_FIRST_SECONDS
+    await loop.create_connection(lambda: protocol, target.host, target.port, ssl=context, happy_eyeballs_delay=delay)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _tls_context(options: ConnectOptions) -> ssl.SSLContext:

@@ -64,6 +64,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             message = f"13 brings bad luck to {self.token.reveal()}"
             raise ValueError(message)
 
+    def claims(self) -> list[str]:
+        return [app.client_id for app in self.apps.values()]
+
 
 class Person(Struct, frozen=True):
     nodes: tuple[str, ...] = ()

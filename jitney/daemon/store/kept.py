@@ -1,0 +1,48 @@
+"""The small values that adapters keep over restarts."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from jitney.adapters.errors import RefusedError
+from jitney.daemon.store.store import Store, StoreError
+
+_SAVE: Final = "INSERT OR REPLACE INTO kept (adapter, key, value) VALUES (?, ?, ?)"
+_FORGET: Final = "DELETE FROM kept WHERE adapter = ? AND key = ?"
+_LOAD: Final = "SELECT value FROM kept WHERE adapter = ? AND key = ?"
+_LOAD_ALL: Final = "SELECT key, value FROM kept WHERE adapter = ? AND key >= ? AND key < ? ORDER BY key"
+
+
+class Kept:
+    """The values of one adapter, by key."""
+
+    def __init__(self, store: Store, adapter: str) -> None:
+        self._store = store
+        self._adapter = adapter
+
+    async def load(self, key: str) -> bytes | None:
+        """Return a value, None when there is none."""
+        row = await self._store.read(lambda db: db.execute(_LOAD, (self._adapter, key)).fetchone())
+        return None if row is None else bytes(row[0])
+
+    async def load_all(self, prefix: str) -> dict[str, bytes]:
+        """Return the values whose keys begin with ``prefix``, in the order of the keys."""
+        span = (self._adapter, prefix, prefix + "\U0010ffff")
+        rows = await self._store.read(lambda db: db.execute(_LOAD_ALL, span).fetchall())
+        return {key: bytes(value) for key, value in rows}
+
+    async def save_all(self, values: Mapping[str, bytes | None]) -> None:
+        """Keep values, all or none; None removes one. On disk when this returns; raises RefusedError."""
+        saved = [(self._adapter, key, value) for key, value in values.items() if value is not None]
+        forgotten = [(self._adapter, key) for key, value in values.items() if value is None]
+        # A write that somebody waits for is not tried again behind their back: they are told, and decide.
+        for sql, rows in ((_SAVE, saved), (_FORGET, forgotten)):
+            if rows:
+                self._store.write(sql, rows, _told)
+        try:
+            await self._store.committed()
+        except StoreError as error:
+            raise RefusedError("not_kept", str(error)) from error
+
+
+def _told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling; whoever saves waits for the commit instead
+    return

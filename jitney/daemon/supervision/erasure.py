@@ -1,0 +1,98 @@
+"""Forgetting an owner: what the adapters keep, the vault, what waits, what is retained, and files."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from jitney.adapters.errors import RefusedError
+from jitney.daemon.broker.ledger import Ledger
+from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.log import get
+from jitney.daemon.owners.files import folder
+from jitney.daemon.supervision.runner import Runner
+from jitney.topics import InvalidOwnerError, JitneyError, owners
+
+PATIENCE: Final = 30.0
+"""Seconds that an adapter has to end what was granted outside."""
+
+_log = get("erasure")
+
+
+class Erased(Struct, frozen=True, kw_only=True):
+    """What was erased of an owner; ``unfinished`` says by adapter what is left to do outside of the bus."""
+
+    owner: str
+    states: int
+    events: int
+    unfinished: Mapping[str, str]
+
+
+class Erasure:
+    """Erases everything that the bus keeps of an owner. What the configuration says of them stays."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        outbox: Outbox,
+        *,
+        vault: Callable[[str], Awaitable[None]],
+        runners: Mapping[str, Runner],
+        state_dir: Path,
+    ) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._vault = vault
+        self._runners = runners
+        self._state_dir = state_dir
+
+    async def requested(self, data: Raw) -> Erased:
+        """Erase the owner that a request names as ``owner``; raises RefusedError."""
+        try:
+            owner = owners.person(msgspec.json.decode(data, type=_Named).owner)
+        except (msgspec.MsgspecError, InvalidOwnerError) as error:
+            raise RefusedError("invalid", str(error)) from error
+        return await self.erase(owner)
+
+    async def erase(self, owner: str) -> Erased:
+        """Erase; raises RefusedError where something could not be."""
+        unfinished = {}
+        for name, runner in self._runners.items():
+            if runner.accepts(owner):
+                reason = await _told(runner, owner)
+                if reason:
+                    unfinished[name] = reason
+        await self._vault(owner)
+        states = self._ledger.erase(owner)
+        events = await self._outbox.erase(owner)
+        try:
+            await asyncio.to_thread(_remove, folder(self._state_dir, owner))
+        except OSError as error:
+            raise RefusedError("not_erased", f"files of {owner} are left: {error}") from error
+        _log.info("erased", owner=owner, states=states, events=events, unfinished=unfinished or None)
+        return Erased(owner=owner, states=states, events=events, unfinished=unfinished)
+
+
+class _Named(Struct, frozen=True, forbid_unknown_fields=True):
+    owner: str
+
+
+async def _told(runner: Runner, owner: str) -> str:
+    """Let an adapter forget an owner; returns why it could not."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await runner.erase(owner)
+    except TimeoutError:
+        return f"not done within {PATIENCE:g} s"
+    except JitneyError as error:
+        return str(error)
+    return ""
+
+
+def _remove(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
