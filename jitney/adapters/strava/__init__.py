@@ -73,7 +73,7 @@ class Strava:
                 await apps.keep()
 
     async def command(self, command: Command) -> Reply:
-        """Carry out connect, disconnect, get_activity, get_route, refresh, status or update_activity.
+        """Carry out connect, disconnect, get_activity, get_route, get_zones, refresh, status, update_activity.
 
         Raises RefusedError.
         """

@@ -107,8 +107,8 @@ class Activities:
         fetched = before.fetched if before.content and before.data is not None else self._timing.now()
         return replace(before, data=data, summary=edits.summary(data), fetched=fetched)
 
-    async def look_for_photos(self, known: Known) -> bool:
-        """Fetch the photos of an activity and tell of new ones; True when some are still being processed there.
+    async def look_for_photos(self, known: Known, *, quietly: bool = False) -> bool:
+        """Fetch the photos of an activity, tell of new ones unless ``quietly``; True when some are not ready there.
 
         Raises StravaError and RefusedError.
         """
@@ -117,7 +117,7 @@ class Activities:
         )
         told = normalise.photos(each(raw, Photo, self._odd), activity=known.id)
         ready = tuple(photo for photo in told if not normalise.is_placeholder(photo.url))
-        new = [photo for photo in ready if photo.unique_id not in known.photo_ids]
+        new = [photo for photo in ready if photo.unique_id not in known.photo_ids and not quietly]
         await self._ctx.emit(*(self._photo_added(photo) for photo in new))
         ids = tuple(dict.fromkeys([*known.photo_ids, *(photo.unique_id for photo in ready)]))
         await self._library.keep(replace(known, photos=ready, photo_ids=ids))

@@ -24,7 +24,7 @@ from jitney.adapters.strava.gallery import Gallery
 from jitney.adapters.strava.grants import Grant
 from jitney.adapters.strava.hints import NOT_YET, Hint, coalesced
 from jitney.adapters.strava.ids import EventIds
-from jitney.adapters.strava.library import DAY, KEEP, Known, Library
+from jitney.adapters.strava.library import DAY, KEEP, Library
 from jitney.adapters.strava.limiter import Priority
 from jitney.adapters.strava.memory import Remembered
 from jitney.adapters.strava.photos import PhotoFiles
@@ -251,18 +251,12 @@ class Athlete:
             await self._deliveries.done(hint.deliveries)
         self._later.pop(activity, None)
         self._agenda.done(activity)
+        if known is not None and self._config.privacy.photos and known.has_other_photos:
+            self.gallery.add(known.id, quietly=quietly)
         if known is None or before is None or known.content != before.content:
-            self._follow(known, now, again=not quietly)
-
-    def _follow(self, known: Known | None, now: float, *, again: bool) -> None:
-        """Plan what may have changed with an activity."""
-        self._profile_due = min(max(self._profile_due, now), now + QUIET)
-        if known is None:
-            return
-        if again:
-            self._agenda.add(known.id, due=now + AGAIN, priority=Priority.RECONCILE)
-        if self._config.privacy.photos and known.data is not None and known.data.photos:
-            self.gallery.add(known.id)
+            self._profile_due = min(max(self._profile_due, now), now + QUIET)
+            if known is not None and not quietly:
+                self._agenda.add(known.id, due=now + AGAIN, priority=Priority.RECONCILE)
 
     async def _look_at_profile(self) -> None:
         now = self._timing.now()

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
 from jitney.adapters.errors import RefusedError
-from jitney.adapters.strava import polyline
+from jitney.adapters.strava import clean, polyline
 from jitney.adapters.strava.api import Api
 from jitney.adapters.strava.config import Privacy
 from jitney.adapters.strava.errors import (
@@ -21,7 +21,7 @@ from jitney.adapters.strava.errors import (
 )
 from jitney.adapters.strava.grants import WRITE, Grant
 from jitney.adapters.strava.limiter import Priority
-from jitney.adapters.strava.models import Activity, one
+from jitney.adapters.strava.models import Activity, ActivityZones, each, ignore, one
 from jitney.adapters.strava.worker import Worker
 from jitney.topics import Command, Reply
 
@@ -73,6 +73,15 @@ class GetRoute(Struct, frozen=True, forbid_unknown_fields=True):
     activity: ActivityId
 
 
+class GetZones(Struct, frozen=True, forbid_unknown_fields=True):
+    """Fetch how long an activity was in which zone; the reply has ``zones`` of heart rate and power.
+
+    Only athletes with a subscription of Strava have them.
+    """
+
+    activity: ActivityId
+
+
 class UpdateActivity(Struct, frozen=True, forbid_unknown_fields=True):
     """Change what is given of an activity; ``gear_id`` "none" removes the gear. Needs the permission to write."""
 
@@ -113,6 +122,28 @@ class Route(Struct, frozen=True):
     points: list[tuple[float, float]]
 
 
+class Range(Struct, frozen=True):
+    """One zone: from ``least`` to ``most`` beats or watts, null for no end, and the ``time`` in it in seconds."""
+
+    least: float | None
+    most: float | None
+    time: float
+
+
+class ZoneTimes(Struct, frozen=True):
+    """The zones of one kind: ``heartrate`` or ``power``."""
+
+    kind: str
+    ranges: list[Range]
+
+
+class TimesInZones(Struct, frozen=True):
+    """The zones of an activity."""
+
+    activity: int
+    zones: list[ZoneTimes]
+
+
 class Commands:
     """Carries out commands."""
 
@@ -124,6 +155,7 @@ class Commands:
             "disconnect": self._disconnect,
             "get_activity": self._get_activity,
             "get_route": self._get_route,
+            "get_zones": self._get_zones,
             "refresh": self._refresh,
             "status": self._status,
             "update_activity": self._update_activity,
@@ -179,6 +211,13 @@ class Commands:
         step = -(-len(points) // MOST_POINTS) or 1
         return Route(asked.activity, points[::step])
 
+    async def _get_zones(self, command: Command) -> Struct:
+        asked = _read(command, GetZones)
+        grant = self._house.worker(command.owner).athlete.grant
+        path = f"activities/{asked.activity}/zones"
+        told = each(await self._house.api(grant).get(grant, path, priority=Priority.EVENT), ActivityZones, ignore)
+        return TimesInZones(asked.activity, [_zone_times(one) for one in told])
+
     async def _update_activity(self, command: Command) -> Struct | None:
         asked = _read(command, UpdateActivity)
         athlete = self._house.worker(command.owner).athlete
@@ -194,6 +233,14 @@ class Commands:
         api = self._house.api(athlete.grant)
         raw = await api.put(athlete.grant, f"activities/{asked.activity}", changes)
         return (await athlete.activities.take(one(raw, Activity))).data
+
+
+def _zone_times(told: ActivityZones) -> ZoneTimes:
+    ranges = [
+        Range(clean.number(one.min), clean.number(one.max), clean.number(one.time) or 0.0)
+        for one in told.distribution_buckets or ()
+    ]
+    return ZoneTimes(told.type or "unknown", ranges)
 
 
 def _read(command: Command, kind: type[S]) -> S:

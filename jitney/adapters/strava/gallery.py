@@ -42,6 +42,7 @@ class Gallery:
         self._http = http
         self._timing = timing
         self._due: dict[int, float] = {}
+        self._quiet: set[int] = set()
         self._expired = 0.0
 
     async def load(self) -> None:
@@ -51,9 +52,11 @@ class Gallery:
         else:
             await self._files.erase()
 
-    def add(self, activity: int) -> None:
-        """Look for the photos of an activity in the next round."""
+    def add(self, activity: int, *, quietly: bool) -> None:
+        """Look for the photos of an activity in the next round, and tell of new ones unless ``quietly``."""
         self._due[activity] = self._timing.now()
+        if quietly:
+            self._quiet.add(activity)
 
     def next(self) -> float:
         """Return when the next look is due, in Unix seconds."""
@@ -69,6 +72,8 @@ class Gallery:
             del self._due[activity]
             if processing:
                 self._due[activity] = now + AGAIN
+            else:
+                self._quiet.discard(activity)
         if self._wanted and (looked or self._expired + DAY <= now):
             self._expired = now
             await self._files.expire(before=now - KEEP)
@@ -82,7 +87,7 @@ class Gallery:
 
     async def _look(self, known: Known) -> bool:
         try:
-            return await self._activities.look_for_photos(known)
+            return await self._activities.look_for_photos(known, quietly=known.id in self._quiet)
         except (NotFoundError, ScopeMissingError) as error:
             self._ctx.log.debug("photos cannot be looked for", reason=str(error))
             return False

@@ -42,6 +42,11 @@ class Known(Struct, frozen=True, kw_only=True, omit_defaults=True):
     photos: tuple[PhotoData, ...] = ()
     photo_ids: tuple[str, ...] = ()
 
+    @property
+    def has_other_photos(self) -> bool:
+        """Whether Strava told of another number of photos than are known."""
+        return self.data is not None and (self.data.photos or 0) != len(self.photos)
+
 
 class Library:
     """The activities of one owner by number. What changes here is on disk after ``keep``."""

@@ -159,6 +159,10 @@ class Household:
         state = self.state(owner, subject)
         return "" if state is None else str(state.get("name", ""))
 
+    def photos(self, owner: str) -> list[dict[str, Any]]:
+        state = self.state(owner, "photos")
+        return [] if state is None else list(state["photos"])
+
     def subjects(self, owner: str) -> set[str]:
         return {subject for whose, subject in self.ctx.states if whose == owner}
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from jitney.adapters.errors import RefusedError
+from jitney.adapters.strava.config import Privacy
 from jitney.adapters.strava.kinds import KINDS
 from jitney.topics import Kinds
 from tests.adapters.strava.playing import Household, Turned, household, running
@@ -251,6 +252,38 @@ async def test_another_athlete_or_somebody_elses_is_refused_with_a_page(tmp_path
         await house.told(1, "alice")
 
 
+async def test_photos_are_told_when_they_are_added_and_downloaded_where_that_is_wanted(tmp_path: Path) -> None:
+    async with household(tmp_path, privacy=Privacy(photo_files=True)) as house:
+        alice = house.strava.athlete(1001, firstname="Alice")
+        old = alice.add_activity(name="With a view")
+        old.add_photo()
+        await house.sign_in("alice", alice)
+        await house.ctx.until(lambda: house.state("alice", "photos") is not None)
+        assert not house.events(kind="photo.added")
+        old.add_photo()
+        await house.command("alice", "refresh")
+        (added,) = await house.told(1, kind="photo.added")
+        assert added.subject == f"activity/{old.id}"
+        await house.ctx.until(lambda: len(house.photos("alice")) == 2)
+        files = tmp_path / "alice" / "strava" / "photos"
+        await house.ctx.until(lambda: all(photo.get("file") for photo in house.photos("alice")))
+        assert {path.name for path in files.iterdir()} == {photo["file"] for photo in house.photos("alice")}
+        await house.command("alice", "disconnect")
+        assert not files.exists()
+
+
+async def test_a_photo_that_strava_still_processes_is_told_when_it_is_there(tmp_path: Path) -> None:
+    timing = Turned()
+    async with household(tmp_path, timing=timing) as house:
+        alice = await connected_turned(house, "alice", 1001)
+        house.strava.play(trouble.placeholders(), "/activities/*/photos", times=1)
+        ride = alice.add_activity()
+        ride.add_photo()
+        await house.strava.settled()
+        await house.go_on(until=lambda: bool(house.events(kind="photo.added")))
+        assert house.strava.count("GET", f"/activities/{ride.id}/photos") == 2
+
+
 async def test_commands_need_a_connected_owner_and_reach_only_their_own(tmp_path: Path) -> None:
     async with household(tmp_path, write=True) as house:
         house.strava.allow("with the token of another athlete")
@@ -259,6 +292,7 @@ async def test_commands_need_a_connected_owner_and_reach_only_their_own(tmp_path
         assert refused.value.code == "not_connected"
         alice = await connected(house, "alice", 1001)
         await connected(house, "bob", 1002)
+        alice.subscriber = True
         ride = alice.add_activity(name="Mine")
         await house.told(1)
         assert (await house.command("alice", "get_activity", activity=ride.id))["name"] == "Mine"
@@ -269,6 +303,8 @@ async def test_commands_need_a_connected_owner_and_reach_only_their_own(tmp_path
         assert (changed["name"], changed["commute"]) == ("Ours", True)
         route = await house.command("alice", "get_route", activity=ride.id)
         assert len(route["points"]) > 5
+        zones = await house.command("alice", "get_zones", activity=ride.id)
+        assert [one["kind"] for one in zones["zones"]] == ["heartrate"]
         assert (await house.command("alice", "refresh"))["activities"] == 1
         await house.told(2, "alice")
         assert not house.events("bob")
