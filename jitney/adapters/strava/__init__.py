@@ -6,7 +6,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from jitney.adapters.base import Context, HttpRequest, HttpResponse
-from jitney.adapters.errors import RefusedError
+from jitney.adapters.errors import MisconfiguredError, RefusedError
 from jitney.adapters.groups import most_telling
 from jitney.adapters.strava import config as settings
 from jitney.adapters.strava.apps import Apps
@@ -39,9 +39,12 @@ class Strava:
         """Follow every athlete who is connected; cancelled to stop it.
 
         What hinders single owners or apps is told to those. Raises MisconfiguredError when the vault cannot be opened
-        and RefusedError when the disk takes nothing.
+        or webhooks are wanted and cannot come, and RefusedError when the disk takes nothing.
         """
-        webhooks = self._config.mode == "webhook" or (self._config.mode == "auto" and bool(ctx.public_url))
+        webhooks = self._config.mode != "poll" and bool(ctx.public_url)
+        if self._config.mode == "webhook" and not webhooks:
+            message = 'mode = "webhook" needs an address that Strava reaches: set public_url and listen in [http]'
+            raise MisconfiguredError(message)
         async with session() as http:
             apps = Apps(ctx, self._config, http, webhooks=webhooks, timing=self._timing)
             house = House(ctx, self._config, apps, http=http, webhooks=webhooks, timing=self._timing)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jitney.adapters.errors import RefusedError
+from jitney.adapters.errors import MisconfiguredError, RefusedError
 from jitney.adapters.strava.config import Privacy
 from jitney.adapters.strava.kinds import KINDS
 from jitney.topics import Kinds
@@ -380,3 +380,9 @@ async def test_used_up_calls_wait_for_the_next_window_and_nothing_is_lost(tmp_pa
         assert len(house.events(kind="created")) < 8
         await house.go_on(until=lambda: len(house.events(kind="created")) == 8)
         assert "alice" not in house.ctx.owner_statuses
+
+
+async def test_webhooks_without_an_address_are_told_as_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(MisconfiguredError, match="public_url"):
+        async with household(tmp_path, public=False, mode="webhook"):
+            pytest.fail("it runs")
