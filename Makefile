@@ -55,5 +55,5 @@ $(READY): pyproject.toml
 	@echo "Installing into $(VENV), once; it takes a minute." >&2
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' > $(VENV)/dev.txt
-	@$(PIP) install --editable '.[embedded]' --requirement $(VENV)/dev.txt
+	@$(PIP) install --editable '.[embedded,meshtastic]' --requirement $(VENV)/dev.txt
 	@touch $@

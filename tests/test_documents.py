@@ -1,6 +1,8 @@
 """What the documents show works: configurations load, commands exist, payloads decode, links lead somewhere."""
 
+import ast
 import asyncio
+import itertools
 import json
 import re
 import shlex
@@ -12,23 +14,30 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Struct
 
 from jitney.adapters import registry
 from jitney.adapters.base import Log, Owner
 from jitney.adapters.errors import DisconnectedError, RefusedError
+from jitney.adapters.secret import Secret
+from jitney.adapters.strava.commands import Commands
+from jitney.adapters.strava.config import Privacy
+from jitney.adapters.strava.kinds import KINDS
 from jitney.daemon.config.load import load
-from jitney.topics import Command, Event, State, cloudevents, requests
+from jitney.topics import Command, Event, Kinds, State, cloudevents, requests
 from jitney.topics.tree import LAYOUT
+from tests.adapters.strava.playing import household
 
 REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-COMMAND = re.compile(r"(?:^|[\s`$/])jitney ((?:[a-z-]+)(?: [^|<>;&`\n]*)?)")
+COMMAND = re.compile(r"(?:^|[\s`$/])jitney (?!jitney )((?:[a-z-]+)(?: [^|<>;&`\n]*)?)")
 TOPIC = re.compile(r"`jitney/([^`]+)`")
 ENVIRONMENT = {"HOME_TOKEN": "5f2c8e1b9d7a4c3f" * 4, "MQTT_PASSWORD": "a password"}
+VAULT = {name: Secret("0123456789abcdef") for name in ("strava/main", "strava/hers", "strava/his")}
 
 
 class Snippet(Struct, frozen=True):
@@ -77,7 +86,7 @@ def test_a_configuration_in_a_document_loads(snippet: Snippet, tmp_path: Path) -
         return
     file = tmp_path / "config.toml"
     file.write_text(snippet.text, encoding="utf-8")
-    assert load(file, environ=ENVIRONMENT).mqtt.topic_root == "jitney"
+    assert load(file, environ=ENVIRONMENT, vault=lambda _, name: VAULT.get(name)).mqtt.topic_root == "jitney"
 
 
 @pytest.mark.parametrize("snippet", snippets("json"))
@@ -86,6 +95,8 @@ def test_a_payload_in_a_document_is_one_of_the_bus(snippet: Snippet) -> None:
     if isinstance(value, dict) and "specversion" in value:
         event = cloudevents.decode(snippet.text.encode())
         assert json.loads(cloudevents.encode(event)).keys() == value.keys()
+        data = Kinds(registry.adapter_type(event.type.partition(".")[0]).kinds).data(event)
+        assert json.loads(msgspec.json.encode(data)).items() >= value["data"].items()
     elif isinstance(value, dict):
         requests.decode(snippet.text.encode())
 
@@ -115,6 +126,8 @@ def test_the_documents_show_commands() -> None:
 def test_a_command_in_a_document_exists_with_its_options(command: str) -> None:
     name, *arguments = shlex.split(command)
     text = usage(name)
+    if "ACTION ..." in text and arguments:
+        text = usage(name, arguments[0])
     options = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
     assert [option for option in options if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", text)] == []
 
@@ -146,6 +159,58 @@ def test_every_topic_that_a_document_names_is_one_of_the_tree(document: Path) ->
     named = TOPIC.findall(document.read_text(encoding="utf-8"))
     whole = [topic for topic in named if "#" not in topic and "…" not in topic]
     assert [topic for topic in whole if not any(layout.fullmatch(topic) for layout in layouts)] == []
+
+
+def first_cells(document: str, head: str) -> list[str]:
+    """Return the first cells of the table below a head."""
+    lines = (REPOSITORY / "docs" / document).read_text("utf-8").splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {head} |"))
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[begin + 2 :])
+    return [row.split("|")[1].strip() for row in rows]
+
+
+def test_the_guide_to_strava_lists_its_events() -> None:
+    assert sorted(first_cells("strava.md", "event")) == sorted(f"`{kind.type}`" for kind in KINDS)
+
+
+async def test_the_guide_to_strava_lists_its_states(tmp_path: Path) -> None:
+    async with household(tmp_path) as house:
+        alice = house.strava.athlete(1001)
+        alice.add_bike("Gravel bike")
+        alice.add_activity().add_photo()
+        await house.sign_in("alice", alice)
+        await house.ctx.until(lambda: {"photos", "stats"} <= house.subjects("alice"))
+        told = {subject.partition("_")[0] for subject in house.subjects("alice")}
+    listed = [re.findall(r"`([a-z]+)", cell)[0] for cell in first_cells("strava.md", "state")]
+    assert sorted(listed) == sorted(told)
+
+
+async def test_the_guide_to_strava_names_every_command() -> None:
+    commands = Commands(None, privacy=Privacy())  # type: ignore[arg-type]
+    with pytest.raises(RefusedError, match="known here are") as refused:
+        await commands.carry_out(Command(id="1", owner="alice", adapter="strava", name="nothing"))
+    text = (REPOSITORY / "docs" / "strava.md").read_text("utf-8")
+    known = str(refused.value).partition("known here are ")[2].split(", ")
+    assert [name for name in known if not re.search(rf"\b{name}\b", text)] == []
+
+
+def messages(*folders: str) -> list[str]:
+    """Return the texts in the source, those with values in them with a gap for each value."""
+    found = []
+    for path in (path for folder in folders for path in (REPOSITORY / folder).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                found.append("".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values))
+    return found
+
+
+def test_what_the_guide_to_strava_explains_is_said() -> None:
+    said = messages("jitney/adapters/strava", "jitney/daemon/cli", "jitney/daemon/config")
+    explained = re.findall(r'"([^"]+)"', "\n".join(first_cells("strava.md", "you see")))
+    assert len(explained) > 15
+    assert [text for text in explained if not any(text in message for message in said)] == []
 
 
 class Heard:

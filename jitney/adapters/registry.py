@@ -16,6 +16,8 @@ GROUP: Final = "jitney.adapters"
 BUILT_IN: Final = {
     "demo": "jitney.adapters.demo:Demo",
     "homeassistant": "jitney.adapters.homeassistant:HomeAssistant",
+    "meshtastic": "jitney.adapters.meshtastic:Meshtastic",
+    "strava": "jitney.adapters.strava:Strava",
 }
 
 

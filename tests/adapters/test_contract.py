@@ -3,42 +3,86 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from jitney.adapters.base import Owner
+from jitney.adapters.base import Adapter, Owner
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.registry import BUILT_IN, adapter_type
 from jitney.adapters.secret import Secret
+from jitney.adapters.strava.config import App
 from jitney.topics import Command, EventData, Kinds, TopicTree
 from jitney.topics.tree import EventTopic
 from tests.fakes.context import RecordingContext
 from tests.fakes.homeassistant import FakeHomeAssistant
+from tests.fakes.meshtastic import Radio
+from tests.fakes.strava import FakeStrava
 
 TYPES = sorted(BUILT_IN)
 
 
-def nothing() -> None:
-    """Wait for what happens by itself."""
+Happen = Callable[[Adapter, RecordingContext], Awaitable[None]]
+"""Lets something happen to an adapter that is online."""
 
 
 @asynccontextmanager
-async def outside(name: str) -> AsyncIterator[tuple[Any, Callable[[], None]]]:
+async def outside(name: str) -> AsyncIterator[tuple[Any, Happen]]:
     """Yield a ``Config`` of an adapter type with which it comes online, and what lets something happen there."""
-    if name != "homeassistant":
-        yield adapter_type(name).Config(rate=100.0), nothing
-        return
-    async with FakeHomeAssistant() as home:
+    match name:
+        case "homeassistant":
+            async with FakeHomeAssistant() as home:
+                yield adapter_type(name).Config(url=home.url, token=Secret(home.token)), partial(switch, home)
+        case "meshtastic":
+            async with Radio() as radio:
+                yield adapter_type(name).Config(connection=radio.connection), partial(call, radio)
+        case "strava":
+            async with FakeStrava() as strava:
+                app = App(client_id=strava.app("100", "secret").client_id, client_secret=Secret("secret"))
+                urls = {"api_url": strava.api_url, "oauth_url": strava.oauth_url}
+                yield adapter_type(name).Config(apps={"main": app}, **urls), partial(ride, strava)
+        case _:
+            yield adapter_type(name).Config(rate=100.0), wait
 
-        def happen() -> None:
-            for state in ("one", "two", "three"):
-                home.set_state("light.contract", state)
 
-        yield adapter_type(name).Config(url=home.url, token=Secret(home.token)), happen
+async def wait(_adapter: Adapter, _ctx: RecordingContext) -> None:
+    """Wait for what happens by itself."""
+
+
+async def switch(home: FakeHomeAssistant, _adapter: Adapter, _ctx: RecordingContext) -> None:
+    """Change a state three times."""
+    for state in ("one", "two", "three"):
+        home.set_state("light.contract", state)
+
+
+async def call(radio: Radio, _adapter: Adapter, _ctx: RecordingContext) -> None:
+    """Let a node write three times."""
+    node = radio.node(0xB0B00001)
+    for text in ("one", "two", "three"):
+        node.text(text)
+
+
+async def ride(strava: FakeStrava, adapter: Adapter, ctx: RecordingContext) -> None:
+    """Let alice sign in, and record three activities."""
+    athlete = strava.athlete(1001)
+
+    async def command(command: str, **data: str) -> dict[str, Any]:
+        raw = msgspec.Raw(msgspec.json.encode(data))
+        reply = await adapter.command(Command(id="1", owner="alice", adapter="it", name=command, data=raw))
+        answer: dict[str, Any] = msgspec.json.decode(reply.data)
+        return answer
+
+    link = (await command("connect"))["link"]
+    await command("connect", url=(await strava.consent(link, athlete, follow=False)).url)
+    await ctx.until(lambda: ("alice", "stats") in ctx.states)
+    for _ in range(3):
+        athlete.add_activity()
+    await command("refresh")
 
 
 @asynccontextmanager
@@ -111,14 +155,15 @@ async def test_it_refuses_an_unknown_command_also_when_it_does_not_run(name: str
 
 
 @pytest.mark.parametrize("name", TYPES)
-async def test_its_events_are_its_own_kinds_with_data_that_fits_their_schema(name: str) -> None:
+async def test_its_events_are_its_own_kinds_with_data_that_fits_their_schema(name: str, tmp_path: Path) -> None:
     declared = adapter_type(name)
     kinds = Kinds(declared.kinds)
-    ctx = RecordingContext(name="it", owners=[Owner("alice", "Alice")])
+    ctx = RecordingContext(name="it", owners=[Owner("alice", "Alice")], folders=tmp_path)
     async with outside(name) as (settings, happen), asyncio.TaskGroup() as group:
-        running = group.create_task(declared("it", settings).run(ctx), name="adapter")
+        adapter = declared("it", settings)
+        running = group.create_task(adapter.run(ctx), name="adapter")
         await ctx.until_online()
-        happen()
+        await happen(adapter, ctx)
         for event in await ctx.until_events(3):
             assert event.source == "/it"
             assert kinds.data(event) is not None

@@ -51,6 +51,7 @@ class House:
         self._porch = Porch(ctx, apps, slots=config.activities, timing=timing)
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._signed_in: dict[str, float] = {}
         self._changing = asyncio.Lock()
         self._group: asyncio.TaskGroup | None = None
 
@@ -68,11 +69,8 @@ class House:
             self._group = group
             for owner in self._ctx.owners:
                 grant = self.grants.of(owner)
-                if grant is None:
-                    self._ctx.owner_status(owner, "offline", f"not connected:  jitney strava connect {owner}")
-                elif grant.app not in self._config.apps:
-                    reason = f"connected through the app {grant.app!r}, which is not configured any more"
-                    self._ctx.owner_status(owner, "offline", reason)
+                if grant is None or grant.app not in self._config.apps:
+                    self._ctx.owner_status(owner, "offline", self._why_not(owner))
                 else:
                     await self._begin(grant)
             self._porch.begin(self._workers)
@@ -92,7 +90,10 @@ class House:
     async def connect(self, owner: str, asked: Connect) -> Link | Standing:
         """Begin or finish a sign-in; raises RefusedError."""
         if asked.take_over:
-            await self._apps.subscriptions[self.grants.app_of(owner)].ensure(take_over=True)
+            subscription = self._apps.subscriptions[self.grants.app_of(owner)]
+            await subscription.ensure(take_over=True)
+            if subscription.state != "active":
+                raise RefusedError("not_taken_over", f"the webhooks were not taken over: {subscription.reason}")
         if asked.url:
             await self.signin.finish(owner, asked.url)
             return self.status(owner)
@@ -104,8 +105,10 @@ class House:
         """Return how it stands with an owner."""
         worker = self._workers.get(owner)
         if worker is None:
-            return Standing(owner=owner, connected=False, reason=f"not connected:  jitney strava connect {owner}")
-        return self._porch.standing(worker, waiting=len(self.deliveries.waiting(owner)))
+            return Standing(owner=owner, connected=False, reason=self._why_not(owner))
+        return self._porch.standing(
+            worker, waiting=len(self.deliveries.waiting(owner)), signed_in=self._signed_in.get(owner, 0.0)
+        )
 
     async def disconnect(self, owner: str) -> Disconnected:
         """End the permission of an owner and forget what was kept of them; raises RefusedError."""
@@ -145,6 +148,7 @@ class House:
     async def _begin_anew(self, grant: Grant) -> None:
         async with self._changing:
             await self._stop(grant.owner)
+            self._signed_in[grant.owner] = self._timing.now()
             self._ctx.resolve(grant.owner, SIGN_IN)
             self._ctx.owner_status(grant.owner, "online")
             await self._begin(grant)
@@ -205,6 +209,13 @@ class House:
         message = f"Strava no longer lets Jitney see the activities of {self._ctx.owners[owner].name}: sign in again"
         self._ctx.owner_status(owner, "reauth", f"the permission at Strava has ended:  jitney strava connect {owner}")
         self._ctx.alert(owner, SIGN_IN, message=message, link=link)
+
+    def _why_not(self, owner: str) -> str:
+        """Return why an owner has no worker."""
+        grant = self.grants.of(owner)
+        if grant is None:
+            return f"not connected:  jitney strava connect {owner}"
+        return f"connected through the app {grant.app!r}, which is not configured any more"
 
     async def _stop(self, owner: str) -> None:
         task = self._tasks.pop(owner, None)

@@ -69,8 +69,8 @@ class Porch:
         self._board.clear(owner)
         self._ctx.resolve(owner, APP)
 
-    def standing(self, worker: Worker, *, waiting: int) -> Standing:
-        """Return how it stands with an owner, for whom ``waiting`` deliveries wait."""
+    def standing(self, worker: Worker, *, waiting: int, signed_in: float) -> Standing:
+        """Return how it stands with an owner who ``signed_in`` then, and for whom so many deliveries wait."""
         athlete = worker.athlete
         grant, memory = athlete.grant, athlete.remembered.value
         quota = self._apps.limiters[grant.app].quota
@@ -83,6 +83,7 @@ class Porch:
             athlete=grant.athlete,
             scopes=grant.scopes,
             since=memory.since,
+            signed_in=signed_in,
             mode="poll" if athlete.polls() else "webhook",
             subscription=subscription.state,
             last_event=memory.last_event,

@@ -23,6 +23,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     athlete: int = 0
     scopes: tuple[str, ...] = ()
     since: float = 0.0
+    signed_in: float = 0.0
+    """The last sign-in since the adapter runs, 0 for none."""
     mode: Literal["webhook", "poll"] = "poll"
     subscription: str = ""
     last_event: float = 0.0

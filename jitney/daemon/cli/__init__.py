@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "check": ("jitney.daemon.cli.check", "look for everything that is wrong with a configuration"),
     "tail": ("jitney.daemon.cli.tail", "watch the events of one owner or of all"),
     "send": ("jitney.daemon.cli.send", "send a command to an adapter and wait for the reply"),
+    "strava": ("jitney.daemon.cli.strava", "connect people with their Strava accounts"),
+    "owners": ("jitney.daemon.cli.owners", "erase what is kept of somebody"),
     "vault": ("jitney.daemon.cli.vault", "keep secrets of the configuration, encrypted"),
 }
 """Each command with its module, whose ``add(subparsers)`` sets ``run``, and what it is for."""

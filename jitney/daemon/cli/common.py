@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.load import load
 from jitney.daemon.config.paths import default_path
-from jitney.daemon.config.schema import MqttSettings
+from jitney.daemon.config.schema import Config, MqttSettings
 from jitney.topics import JitneyError
 
 VARIABLE: Final = "JITNEY_MQTT"
@@ -39,15 +39,27 @@ def add_broker_arguments(parser: argparse.ArgumentParser) -> None:
 
 def broker_settings(args: argparse.Namespace) -> MqttSettings:
     """Return the broker that the arguments name; raises ConfigError or UsageError."""
-    named = args.mqtt and not args.config
-    settings = _by_url(args.mqtt) if named else _configured(args.config or default_path(os.environ))
-    if settings.url.startswith("embedded:"):
+    return configuration(args).mqtt
+
+
+def configuration(args: argparse.Namespace) -> Config:
+    """Return the configuration that the arguments name; one of nothing but the broker where that is named alone.
+
+    Raises ConfigError or UsageError.
+    """
+    config = Config(mqtt=_by_url(args.mqtt)) if names_only_a_broker(args) else _configured(args.config)
+    if config.mqtt.url.startswith("embedded:"):
         message = (
             'the configured broker is inside the daemon (url = "embedded:") and its port is another one at each start: '
             "name it with --mqtt mqtt://127.0.0.1:PORT"
         )
         raise UsageError(message)
-    return replace(settings, topic_root=args.root) if args.root else settings
+    return replace(config, mqtt=replace(config.mqtt, topic_root=args.root)) if args.root else config
+
+
+def names_only_a_broker(args: argparse.Namespace) -> bool:
+    """Tell whether the arguments name a broker without a configuration."""
+    return bool(args.mqtt and not args.config)
 
 
 def from_vault(folder: Path, name: str) -> Secret | None:
@@ -73,8 +85,8 @@ def program() -> str:
     return f"{sys.executable} -m jitney.daemon.cli"
 
 
-def _configured(path: Path) -> MqttSettings:
-    return load(path, environ=os.environ, vault=from_vault).mqtt
+def _configured(path: Path | None) -> Config:
+    return load(path or default_path(os.environ), environ=os.environ, vault=from_vault)
 
 
 def _by_url(url: str) -> MqttSettings:

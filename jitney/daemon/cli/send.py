@@ -3,28 +3,21 @@
 import argparse
 import asyncio
 import json
-import math
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from jitney.daemon import log
+from jitney.daemon.cli.asking import Order, add_timeout, ask
 from jitney.daemon.cli.colours import FAINT, GREEN, Paint
 from jitney.daemon.cli.common import UsageError, add_broker_arguments, broker_settings
-from jitney.daemon.cli.mqtt_client import NOBODY_LISTENS, Heard, Link, connect
-from jitney.daemon.config.schema import MqttSettings
 from jitney.daemon.log.stream import has_colours
-from jitney.topics import JitneyError, Reply, TopicTree, new_id, owners
-from jitney.topics.tree import BusTopic, CommandTopic, ReplyTopic, StatusTopic
+from jitney.topics import Reply, owners
 
-CLIENT: Final = "cli"
-"""The level of the reply topic that says who asked."""
-
-_LONGEST_WAIT: Final = 3600
 _LONGEST_LINE: Final = 100
 
 _EPILOG: Final = """examples:
@@ -35,20 +28,6 @@ _EPILOG: Final = """examples:
 A value is true, false, null or a number where it looks like one, a text otherwise; to send "42" as a text write
 key='"42"'. Dots make objects of objects. Exit status: 0 done, 1 refused or not answered.
 """
-
-
-class Order(Struct, frozen=True, kw_only=True):
-    """A command to send, and how many seconds to wait for its reply."""
-
-    owner: str
-    adapter: str
-    command: str
-    data: Mapping[str, Any]
-    seconds: float
-
-
-class NoReplyError(JitneyError):
-    """Nobody answered; the text says what to look at."""
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -65,7 +44,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("command", metavar="COMMAND", help="what it should do")
     parser.add_argument("data", nargs="*", type=assignment, metavar="KEY=VALUE", help="the data of the command")
     parser.add_argument("--data", dest="json_data", default="{}", metavar="JSON", help="the data as a JSON object")
-    parser.add_argument("--timeout", type=_seconds, default=10.0, metavar="S", help="seconds to wait (default: 10)")
+    add_timeout(parser, seconds=10.0)
     parser.add_argument("--json", action="store_true", help="print the whole reply as one line of JSON")
     add_broker_arguments(parser)
     parser.set_defaults(run=run)
@@ -126,109 +105,12 @@ def merged(data: dict[str, Any], assignments: Iterable[tuple[tuple[str, ...], An
     return data
 
 
-async def ask(settings: MqttSettings, order: Order) -> Reply:
-    """Send a command and return its reply; raises NoReplyError or an error of the broker."""
-    tree = TopicTree(settings.topic_root)
-    transaction = new_id()
-    reply_topic = tree.name(ReplyTopic(order.owner, CLIENT, transaction))
-    topic = tree.name(CommandTopic(order.owner, order.adapter, order.command))
-    states = [tree.filter(BusTopic, name="state"), tree.name(StatusTopic(order.owner, order.adapter))]
-    request = {"data": order.data, "client": CLIENT, "transaction": transaction}
-    async with connect(settings, purpose="send") as link:
-        await link.subscribe([reply_topic, *states], qos=1)
-        code = await link.ask(
-            topic,
-            msgspec.json.encode(request),
-            response_topic=reply_topic,
-            correlation=transaction.encode(),
-            expiry=math.ceil(order.seconds),
-        )
-        if code == NOBODY_LISTENS:
-            message = (
-                f"nobody listens to {topic}: is the daemon running, with the broker {link.place} "
-                f"and the topic root {settings.topic_root!r}?"
-            )
-            raise NoReplyError(message)
-        silence = _Silence(tree, order, link)
-        try:
-            async with asyncio.timeout(order.seconds):
-                return await _reply(link, reply_topic, silence)
-        except TimeoutError:
-            raise silence.error() from None
-
-
-class _Silence:
-    """What is heard of the bus while the reply does not come, to tell why."""
-
-    def __init__(self, tree: TopicTree, order: Order, link: Link) -> None:
-        self._tree = tree
-        self._order = order
-        self._link = link
-        self._bus: dict[str, str] = {}
-        self._adapter = ""
-
-    def heard(self, heard: Heard) -> None:
-        """Take a status."""
-        match self._tree.parse(heard.topic):
-            case BusTopic(instance, _):
-                self._bus[instance] = _state(heard.payload)
-            case StatusTopic():
-                self._adapter = _state(heard.payload)
-
-    def error(self) -> NoReplyError:
-        """Return what a person should look at."""
-        order = self._order
-        lines = [f"no reply from {order.adapter} to {order.command} of {order.owner} within {order.seconds:g} s"]
-        if not self._bus:
-            lines.append(f"no bus has been seen on {self._link.place} below {self._tree.root}: is the daemon running?")
-        lines += [f"the bus {instance} is {state}" for instance, state in sorted(self._bus.items())]
-        if self._adapter:
-            lines.append(f"{order.adapter} is {self._adapter}")
-        elif self._bus:
-            lines.append(
-                f"{order.owner} has no adapter {order.adapter!r}: `jitney tail {order.owner}` shows their names"
-            )
-        if "online" in self._bus.values():
-            lines.append("it may still be carried out: its reply then goes unheard; --timeout waits longer")
-        return NoReplyError("\n  ".join(lines))
-
-
-async def _reply(link: Link, topic: str, silence: _Silence) -> Reply:
-    while True:
-        heard = await link.hear()
-        if heard.topic != topic:
-            silence.heard(heard)
-            continue
-        try:
-            return msgspec.json.decode(heard.payload, type=Reply)
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            message = f"the reply is not one of the bus: {error}"
-            raise NoReplyError(message) from error
-
-
-def _state(payload: bytes) -> str:
-    try:
-        data = msgspec.json.decode(payload or b"{}", type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError):
-        return "in an unknown state"
-    reason = data.get("reason")
-    return str(data.get("state", "gone")) + (f" ({reason})" if reason else "")
-
-
 def _object(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text.encode(), type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         message = f"--data: expected a JSON object: {error}"
         raise UsageError(message) from error
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= _LONGEST_WAIT:
-        message = f"expected seconds, more than 0 and at most {_LONGEST_WAIT}, got {text}"
-        raise argparse.ArgumentTypeError(message)
-    return seconds
 
 
 def _for_person(reply: Reply) -> str:

@@ -60,8 +60,7 @@ class Administration:
         if self._group is None:
             return
         if self._under_way >= MOST_AT_ONCE:
-            busy = Reply.failed("busy", f"{MOST_AT_ONCE} requests are under way: ask again")
-            self._answer(incoming, address.name, busy)
+            self._answer(incoming, address.name, _busy(incoming))
             return
         self._under_way += 1
         self._group.create_task(self._carry_out(incoming, address.name), name=f"request {address.name}")
@@ -116,6 +115,15 @@ def _read(incoming: Incoming) -> requests.Request:
         return requests.decode(incoming.payload)
     except InvalidPayloadError as error:
         raise RefusedError("invalid", str(error)) from error
+
+
+def _busy(incoming: Incoming) -> Reply:
+    busy = Reply.failed("busy", f"{MOST_AT_ONCE} requests are under way: ask again")
+    try:
+        transaction = _read(incoming).transaction
+    except RefusedError:
+        return busy
+    return replace(busy, transaction=transaction) if transaction else busy
 
 
 async def _handled(handler: Handler, data: Raw) -> Reply:

@@ -1,4 +1,6 @@
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -6,7 +8,9 @@ from paho.mqtt import publish
 
 from jitney.daemon import log
 from tests.conftest import StartBroker
+from tests.daemon.cli.at_strava import AtHome, household
 from tests.fakes.mosquitto import Broker
+from tests.fakes.strava import FakeStrava
 
 
 class Publish(Protocol):
@@ -38,3 +42,19 @@ def root(request: pytest.FixtureRequest) -> str:
 def unconfigured_log() -> Iterator[None]:
     yield
     log.reset()
+
+
+@pytest.fixture
+async def strava() -> AsyncIterator[FakeStrava]:
+    async with FakeStrava() as fake:
+        yield fake
+
+
+@pytest.fixture
+def at_home(
+    strava: FakeStrava, shared_broker: Broker, root: str, tmp_path: Path, *, monkeypatch: pytest.MonkeyPatch
+) -> AtHome:
+    """Return what runs a daemon with the Strava adapter, each time with the same state."""
+    for name in ("CREDENTIALS_DIRECTORY", "JITNEY_VAULT_KEY", "JITNEY_CONFIG", "JITNEY_MQTT", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    return partial(household, strava, shared_broker, tmp_path, root=root)

@@ -16,8 +16,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from jitney.daemon.cli import main
+from jitney.daemon.cli.asking import NoReplyError, Order, ask
 from jitney.daemon.cli.common import UsageError
-from jitney.daemon.cli.send import NoReplyError, Order, ask, assignment, merged
+from jitney.daemon.cli.send import assignment, merged
 from jitney.daemon.config.schema import MqttSettings
 from jitney.topics import Reply, requests
 from tests.conftest import StartBroker
@@ -136,7 +137,7 @@ async def test_a_command_that_nobody_hears_fails_at_once(shared_broker: Broker, 
     ("state", "status", "words"),
     [
         (None, None, ["no bus has been seen", "is the daemon running?"]),
-        ('{"state":"offline"}', None, ["the bus main is offline", "alice has no adapter 'home'"]),
+        ('{"state":"offline"}', None, ["the bus main is offline", "alice has no adapter 'home'", "comes back"]),
         ('{"state":"online"}', '{"state":"reauth","reason":"bad token"}', ["home is reauth (bad token)", "--timeout"]),
         ("[]", "", ["the bus main is in an unknown state"]),
     ],

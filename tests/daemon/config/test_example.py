@@ -19,6 +19,7 @@ from jitney.share import share
 EXAMPLE = share("config.example.toml")
 DOCUMENT = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
 ENVIRONMENT = {"MQTT_PASSWORD": "a password", "HOME_TOKEN": "an0opaque0token0of0the0supervisor"}
+VAULT = {"strava/main": Secret("0123456789abcdef")}
 SAID = {"mqtt.username", "mqtt.password", "adapters.demo.enabled"}
 """What the example shows with another value than the default, and says so."""
 
@@ -55,8 +56,9 @@ def every(
 
 
 def test_the_example_loads_without_a_warning() -> None:
-    loaded = examine(EXAMPLE, environ=ENVIRONMENT)
+    loaded = examine(EXAMPLE, environ=ENVIRONMENT, vault=lambda _, name: VAULT.get(name))
     assert loaded.warnings == ()
+    assert loaded.config.adapters["strava"].config.apps["main"].client_secret.reveal() == VAULT["strava/main"].reveal()
     assert loaded.config.adapters["home"].config.token.reveal() == ENVIRONMENT["HOME_TOKEN"]
 
 

@@ -61,7 +61,7 @@ def test_an_owner_has_a_name_and_an_identity_for_each_type(read: Callable) -> No
         ("[owners]\nalice = 1", "2: owners.alice: expected a table, got a whole number"),
         ("[owners.alice]\nname = 1", "2: owners.alice.name: expected a text, got 1"),
         ("[owners.alice]\nnmae = 1", '2: owners.alice.nmae: unknown key: did you mean "name"?'),
-        ("[owners.alice]\nstrava = {}", "2: owners.alice.strava: unknown key: "),
+        ("[owners.alice]\nkomoot = {}", "2: owners.alice.komoot: unknown key: "),
         ("[owners.alice]\nsample = 1", "2: owners.alice.sample: expected a table, got a whole number"),
         ("[owners.alice.sample]\nnode = 1", '2: owners.alice.sample.node: unknown key: did you mean "nodes"?'),
         ("[owners.alice.sample]\nnodes = [1]", "2: owners.alice.sample.nodes[0]: expected a text, got 1"),
