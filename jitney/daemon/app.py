@@ -135,7 +135,9 @@ class App:
             replays=self._retained.patterns,
             protocol=config.mqtt.protocol,
         )
-        bus = Bus(tree, self._outbox, ledger, store=store, owners=owners.ids, settings=config.outbox, counters=counters)
+        bus = self._bus = Bus(
+            tree, self._outbox, ledger, store=store, owners=owners.ids, settings=config.outbox, counters=counters
+        )
         self._commands = Commands(replies, store, targets=self._runners, counters=counters)
         self._reception = Reception(
             tree,

@@ -11,6 +11,7 @@ from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.lanes import Entry, Lane
 from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.delivery.plans import NoPlans, Plan, Plans
 from jitney.daemon.log import Tally, get
 from jitney.daemon.store import outbox as rows
 from jitney.daemon.store.store import Store, StoreError
@@ -29,7 +30,10 @@ _log = get("bus")
 
 
 class Bus:
-    """Accepts events: owner known? seen before? then into the lane of its owner and adapter."""
+    """Accepts events: owner known? seen before? what do routes want? Then into the lane of its owner and adapter.
+
+    ``plans`` can be set once whoever knows the routes exists, which needs the bus itself.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Bus:
         self._owners = owners | RESERVED
         self._most_bytes = settings.event_kb * 1000
         self._counters = counters
+        self.plans: Plans = NoPlans()
         self._topics: dict[tuple[str, str, str], str] = {}
         self._tally = Tally(_log)
 
@@ -89,12 +94,23 @@ class Bus:
 
     async def _emit(self, events: Sequence[Event]) -> None:
         entries = []
+        plans = []
         for event in events:
-            entry = self._accept(event)
+            accepted = self._accept(event)
+            if accepted is None:
+                continue
+            entry, plan = accepted
             if entry is not None:
                 self._outbox.reserve(entry.lane)
                 entries.append(entry)
-        if self._outbox.put(entries):
+            if plan is not None:
+                plans.append(plan)
+        spilled = self._outbox.put(entries)
+        for plan in plans:
+            for sql, changes in plan.writes:
+                self._store.write(sql, changes)
+            plan.begin(True)  # noqa: FBT003 - the event is not on disk either: its actions need not wait for it
+        if spilled:
             await self._store.committed(quiet=True)
 
     async def _emit_durable(self, events: Sequence[Event]) -> None:
@@ -104,19 +120,30 @@ class Bus:
                 self._counters.add("refused", len(events), owner=lane.owner, adapter=lane.adapter, reason="outbox_full")
                 message = f"the outbox of {lane.owner}/{lane.adapter} is full: is the broker running?"
                 raise RefusedError("outbox_full", message)
-        accepted = [(entry, event.id) for event in events if (entry := self._accept(event)) is not None]
+        accepted = [(event, *taken) for event in events if (taken := self._accept(event)) is not None]
+        entries = [entry for _, entry, _ in accepted if entry is not None]
+        plans = [plan for *_, plan in accepted if plan is not None]
         if accepted:
-            self._outbox.put_durable(
-                [entry for entry, _ in accepted], [(entry.lane, event_id) for entry, event_id in accepted]
-            )
+            self._outbox.put_durable(entries, [(self._lane(event), event.id) for event, *_ in accepted])
+        for plan in plans:
+            for sql, changes in plan.writes:
+                self._store.write(sql, changes, _told)
         try:
             await self._store.committed()
         except StoreError as error:
-            for entry, event_id in accepted:
-                entry.lane.seen.pop(event_id, None)
+            for event, *_ in accepted:
+                self._lane(event).seen.pop(event.id, None)
+            for plan in plans:
+                plan.begin(False)  # noqa: FBT003 - as the contract names it
             raise RefusedError("not_kept", str(error)) from error
+        for plan in plans:
+            plan.begin(True)  # noqa: FBT003
 
-    def _accept(self, event: Event) -> Entry | None:
+    def _accept(self, event: Event) -> tuple[Entry | None, Plan | None] | None:
+        """Return an event's place in its lane and what follows from it; None when it is not accepted.
+
+        There is no place for one that a route drops.
+        """
         lane = self._lane(event)
         if event.id in lane.seen:
             self._counters.add("duplicates", owner=lane.owner, adapter=lane.adapter)
@@ -130,10 +157,15 @@ class Bus:
         if len(payload) > self._most_bytes:
             self._drop(lane.owner, lane.adapter, "too_large", event_id=event.id, type=event.type)
             return None
-        lane.seq = lane.seen[event.id] = seq
+        lane.seen[event.id] = seq
         if len(lane.seen) > (rows.SEEN_ON_DISK if lane.durable else SEEN_IN_MEMORY):
             del lane.seen[next(iter(lane.seen))]
-        return Entry(lane, self._topic(lane, event.type), payload, envelope=event)
+        plan = self.plans.plan(event)
+        if plan is not None and plan.drop:
+            self._counters.add("dropped", owner=lane.owner, adapter=lane.adapter, reason="route")
+            return None, plan
+        lane.seq = seq
+        return Entry(lane, self._topic(lane, event.type), payload, envelope=event), plan
 
     def _lane(self, event: Event) -> Lane:
         adapter = event.adapter
@@ -156,3 +188,7 @@ class Bus:
     def _drop(self, owner: str, adapter: str, reason: str, **fields: str) -> None:
         self._counters.add("dropped", owner=owner, adapter=adapter, reason=reason)
         self._tally.add("dropped an event", key=f"{owner}/{adapter}/{reason}", reason=reason, **fields)
+
+
+def _told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling; whoever emits waits for the commit instead
+    return

@@ -1,0 +1,38 @@
+"""What routes want to do about an event, as the bus sees it: written to disk together with the event, then begun."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from jitney.daemon.store.store import Row
+from jitney.topics import Event
+
+Write = tuple[str, Sequence[Row]]
+"""A statement and its rows."""
+
+
+class Plan(Struct, frozen=True):
+    """What follows from one event.
+
+    ``writes`` go to disk with it. ``begin`` is called once that is done, and told whether it succeeded: if not, nothing
+    must follow. ``drop``: the event itself is not published.
+    """
+
+    writes: Sequence[Write]
+    begin: Callable[[bool], None]
+    drop: bool = False
+
+
+class Plans(Protocol):
+    """Whoever knows the routes."""
+
+    def plan(self, event: Event) -> Plan | None:
+        """Return what follows from an event that the bus accepts, None for nothing. Must be fast and raise nothing."""
+
+
+class NoPlans:
+    """A bus without routes."""
+
+    def plan(self, event: Event) -> None:
+        """Return that nothing follows."""
