@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, NoReturn
 
 from jitney.adapters.base import Context
-from jitney.adapters.errors import RefusedError
+from jitney.adapters.delivering import deliver
 from jitney.adapters.homeassistant import frames, snapshot
 from jitney.adapters.homeassistant.backlog import Backlog, Shed
 from jitney.adapters.homeassistant.connection import Connection
@@ -61,17 +61,8 @@ class Processor:
 
     async def deliver(self, events: list[Event]) -> None:
         """Give events to the bus; those of an owner whose events cannot be kept are counted and gone."""
-        try:
-            await self._ctx.emit(*events)
-        except RefusedError:
-            by_owner: dict[str, list[Event]] = {}
-            for event in events:
-                by_owner.setdefault(event.owner, []).append(event)
-            for own in by_owner.values():
-                try:
-                    await self._ctx.emit(*own)
-                except RefusedError as error:
-                    self._oddities.note(self._ctx, "refused", error, what="the bus refused events", number=len(own))
+        async for error, number in deliver(self._ctx, events):
+            self._oddities.note(self._ctx, "refused", error, what="the bus refused events", number=number)
 
     def _events(self, shed: list[Shed], taken: list[bytes]) -> list[Event]:
         observed = utc_now()

@@ -97,10 +97,10 @@ def _known(record: Any) -> KnownNode:  # noqa: ANN401 - a NodeInfo
         hardware=word(user, "hw_model") if named else "",
         role=word(user, "role") if named else "",
         last_heard=record.last_heard,
-        snr=record.snr if record.snr and isfinite(record.snr) else None,
+        snr=_decimal(record.snr) if record.snr else None,
         hops=record.hops_away if record.HasField("hops_away") else None,
         battery=metrics.battery_level if metrics.HasField("battery_level") else None,
-        voltage=metrics.voltage if metrics.HasField("voltage") and isfinite(metrics.voltage) else None,
+        voltage=_decimal(metrics.voltage) if metrics.HasField("voltage") else None,
         position=_position(record.position),
         public_key=b64encode(user.public_key).decode(),
         channel=record.channel,
@@ -110,6 +110,11 @@ def _known(record: Any) -> KnownNode:  # noqa: ANN401 - a NodeInfo
         licensed=user.is_licensed,
         unmessagable=user.is_unmessagable,
     )
+
+
+def _decimal(value: float) -> float | None:
+    """Return a number without the digits that 32 bits do not hold, None for what is none."""
+    return float(f"{value:.7g}") if isfinite(value) else None
 
 
 def _position(position: Any) -> KnownPosition | None:  # noqa: ANN401 - a Position

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from jitney.adapters.base import Context
-from jitney.adapters.errors import DisconnectedError, RefusedError
+from jitney.adapters.delivering import deliver
+from jitney.adapters.errors import DisconnectedError
 from jitney.adapters.groups import most_telling
 from jitney.adapters.meshtastic import statistics, uplink
 from jitney.adapters.meshtastic.commands import Commands
@@ -121,19 +122,8 @@ class Session:
 
     async def _deliver(self, events: Sequence[Event]) -> None:
         """Give events to the bus; those of an owner whose events it cannot keep are counted and gone."""
-        if not events:
-            return
-        try:
-            await self._ctx.emit(*events)
-        except RefusedError:
-            by_owner: dict[str, list[Event]] = {}
-            for event in events:
-                by_owner.setdefault(event.owner, []).append(event)
-            for own in by_owner.values():
-                try:
-                    await self._ctx.emit(*own)
-                except RefusedError:
-                    self._ctx.count("refused_by_the_bus", len(own))
+        async for _, number in deliver(self._ctx, events):
+            self._ctx.count("refused_by_the_bus", number)
 
     async def _look_after(self) -> None:
         """Publish what is due, tell which nodes have fallen silent, and write the node database."""

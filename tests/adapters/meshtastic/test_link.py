@@ -38,12 +38,14 @@ async def test_the_nodes_that_the_radio_knows_are_known() -> None:
         for number, name in enumerate(NAMES):
             radio.node(BOB + number, long_name=name, hops=number % 4)
         radio.nodes[BOB].place = (52.5, -13.4, 40)
+        radio.nodes[BOB].snr = -7.3
         radio.nodes[BOB].public_key = b"\x01" * 32
         async with Link(config(radio)) as link:
             known = {node.number: node for node in link.known}
             assert [known[BOB + number].long_name for number in range(len(NAMES))] == list(NAMES)
             bob = known[BOB]
-            assert (bob.node_id, bob.hops, bob.snr, bob.battery) == ("!b0b00001", 0, 6.25, 87)
+            assert (bob.node_id, bob.hops, bob.snr, bob.battery) == ("!b0b00001", 0, -7.3, 87)
+            assert bob.voltage == 3.9
             assert bob.position is not None
             assert (bob.position.latitude, bob.position.longitude, bob.position.altitude) == (52.5, -13.4, 40)
             assert bob.public_key == "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
-from jitney.adapters.base import HttpRequest, Owner
+from jitney.adapters.base import Owner
 from jitney.adapters.secret import Secret
 from jitney.adapters.strava import Strava
 from jitney.adapters.strava.config import App, Config, Identity
@@ -17,6 +16,7 @@ from jitney.adapters.strava.house import House
 from jitney.adapters.strava.standing import Standing
 from jitney.adapters.strava.timing import Timing
 from jitney.topics import Command, Event
+from tests.adapters.strava.front import front
 from tests.fakes.context import RecordingContext
 from tests.fakes.strava import App as StravaApp
 from tests.fakes.strava import Athlete as StravaAthlete
@@ -168,34 +168,6 @@ class Household:
 
 
 @asynccontextmanager
-async def served(ctx: RecordingContext) -> AsyncIterator[str]:
-    """Answer on a real port what the adapter of a context serves; yields the address."""
-
-    async def answer(request: web.Request) -> web.Response:
-        if ctx.handler is None:
-            return web.Response(status=503)
-        query = {key: request.query.getone(key) for key in request.query}
-        asked = HttpRequest(
-            request.method, request.match_info["path"], query, await request.read(), request.content_type
-        )
-        given = await ctx.handler(asked)
-        return web.Response(
-            status=given.status, body=given.body, content_type=given.content_type, headers=given.headers
-        )
-
-    app = web.Application()
-    app.router.add_route("*", "/strava/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/strava"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
 async def household(
     folder: Path,
     *,
@@ -212,7 +184,7 @@ async def household(
     people = [Owner(owner, owner.title(), (identities or {}).get(owner)) for owner in owners]
     ctx = RecordingContext(name="strava", owners=people, folders=folder)
     fake = strava or FakeStrava(clock=timing.now)
-    async with fake, served(ctx) as address:
+    async with fake, front(ctx) as address:
         registered = {name: fake.app(str(100 + number), f"secret-of-{name}") for number, name in enumerate(apps)}
         ctx.local_url = address
         ctx.public_url = address if public else ""
