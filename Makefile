@@ -37,10 +37,11 @@ format: $(READY)  ## format the code and mend what ruff can mend
 	$(BIN)/python -m ruff format
 	$(BIN)/python -m ruff check --fix
 
-bench: $(READY)  ## measure speed, guarantees and memory: about twenty minutes (bench/README.md)
+bench: $(READY)  ## measure speed, guarantees and memory: about twenty-five minutes (bench/README.md)
 	$(BIN)/python -m bench.publish
 	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.mesh
 
 clean:  ## remove the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

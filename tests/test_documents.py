@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -21,10 +21,15 @@ from msgspec import Struct
 from jitney.adapters import registry
 from jitney.adapters.base import Log, Owner
 from jitney.adapters.errors import DisconnectedError, RefusedError
+from jitney.adapters.meshtastic import commands as mesh_commands
+from jitney.adapters.meshtastic import statistics, uplink
+from jitney.adapters.meshtastic.asked import read
+from jitney.adapters.meshtastic.kinds_sending import Progress
 from jitney.adapters.secret import Secret
 from jitney.adapters.strava.commands import Commands
 from jitney.adapters.strava.config import Privacy
 from jitney.adapters.strava.kinds import KINDS
+from jitney.daemon.cli.send import assignment, merged
 from jitney.daemon.config.load import load
 from jitney.topics import Command, Event, Kinds, State, cloudevents, requests
 from jitney.topics.tree import LAYOUT
@@ -192,6 +197,36 @@ async def test_the_guide_to_strava_names_every_command() -> None:
     text = (REPOSITORY / "docs" / "strava.md").read_text("utf-8")
     known = str(refused.value).partition("known here are ")[2].split(", ")
     assert [name for name in known if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_guide_to_meshtastic_lists_its_events() -> None:
+    kinds = registry.adapter_type("meshtastic").kinds
+    assert sorted(first_cells("meshtastic.md", "event")) == sorted(f"`{kind.type}`" for kind in kinds)
+
+
+def test_the_guide_to_meshtastic_lists_every_state_and_outcome() -> None:
+    states = [re.findall(r"`([a-z]+)", cell)[0] for cell in first_cells("meshtastic.md", "state")]
+    assert states == ["node", statistics.SUBJECT, uplink.SUBJECT]
+    assert first_cells("meshtastic.md", "outcome") == [f"`{outcome}`" for outcome in get_args(Progress)]
+
+
+def test_the_guide_to_meshtastic_shows_every_command_with_data_that_it_takes() -> None:
+    shown = [shlex.split(command)[3:] for command in commands() if command.startswith("send alice base ")]
+    assert {name for name, *_ in shown} == set(mesh_commands.COMMANDS)
+    for name, *words in shown:
+        given = words[: words.index("--timeout")] if "--timeout" in words else words
+        data = msgspec.json.encode(merged({}, map(assignment, given)))
+        read(
+            Command(id="1", owner="alice", adapter="base", name=name, data=msgspec.Raw(data)),
+            mesh_commands.COMMANDS[name],
+        )
+
+
+def test_what_the_guide_to_meshtastic_explains_is_said() -> None:
+    said = messages("jitney/adapters/meshtastic")
+    explained = re.findall(r'"([^"]+)"', "\n".join(first_cells("meshtastic.md", "you see")))
+    assert len(explained) > 15
+    assert [text for text in explained if not any(text in message for message in said)] == []
 
 
 def messages(*folders: str) -> list[str]:
