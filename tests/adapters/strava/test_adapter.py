@@ -187,6 +187,18 @@ async def test_what_strava_answers_wrongly_is_asked_again(tmp_path: Path, wrong:
         assert [one.type for one in house.events()] == ["strava.activity.created"]
 
 
+async def test_a_strava_that_does_not_answer_in_time_is_asked_again(tmp_path: Path) -> None:
+    timing = Turned()
+    async with household(tmp_path, timing=timing, timeout=0.3) as house:
+        alice = await connected_turned(house, "alice", 1001)
+        playing = house.strava.play(trouble.hang(), "/activities/*", method="GET", times=2)
+        alice.add_activity()
+        await house.strava.settled()
+        await house.go_on(until=lambda: bool(house.events()))
+        assert playing.played == 2
+        playing.release()
+
+
 async def connected_turned(house: Household, owner: str, number: int) -> Athlete:
     athlete = house.strava.athlete(number, firstname=owner.title())
     await house.sign_in(owner, athlete)
