@@ -48,8 +48,9 @@ class Readable(Heard, frozen=True, kw_only=True, omit_defaults=True):
 class Message(Readable, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody wrote a text.
 
-    The text is as it was sent, except that U+FFFD stands for control characters and for what is not UTF-8. ``reply_id``
-    is the packet that it answers. ``reaction``: the text is an emoji put to the packet ``reply_id``.
+    The text is as it was sent, except that U+FFFD stands for control characters other than newline and tab, and for
+    what is not UTF-8. ``reply_id`` is the packet that it answers. ``reaction``: the text is an emoji put to the packet
+    ``reply_id``.
     """
 
     type: ClassVar[str] = "meshtastic.message"
