@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.at_meshtastic import House, at_home, household, on_air, one_radio
-from tests.fakes.meshtastic import UNHEARD, Radio
+from tests.fakes.meshtastic import RELAYED, UNHEARD, Radio
 from tests.fakes.meshtastic.payloads import PORTS
 from tests.fakes.mosquitto import Broker
 
@@ -120,6 +120,8 @@ async def test_who_does_not_own_a_radio_is_refused_in_their_own_tree(broker: Bro
             for command, data in (("send_text", {"text": "x"}), ("get_nodes", {}), ("get_packets", {}), ("reboot", {})):
                 error = await house.refused("bob", "attic", command, **data)
                 assert error["code"] == "unknown_adapter"
+            for radio in radios.values():
+                radio.script(RELAYED)
             await house.ask("alice", "attic", "send_text", text="from alice", wait="sent")
             await house.ask("bob", "boat", "send_text", text="from bob", wait="sent")
             assert texts_of(radios["attic"]) == [b"from alice"]

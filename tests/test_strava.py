@@ -8,7 +8,7 @@ import pytest
 from paho.mqtt.properties import Properties
 
 from jitney.adapters.errors import RefusedError
-from jitney.adapters.strava import worker
+from jitney.adapters.strava import hints, worker
 from jitney.adapters.strava.grants import Grants
 from jitney.daemon import log
 from jitney.topics import HOUSE
@@ -30,6 +30,11 @@ LASTING = {"quota", "subscription"}
 def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CREDENTIALS_DIRECTORY", "JITNEY_VAULT_KEY", "STATE_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_more_edits_are_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "SETTLE", 0.2)
 
 
 @pytest.fixture
@@ -270,6 +275,7 @@ async def test_what_a_full_disk_cannot_take_is_refused_and_comes_again(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "RETRY", 0.5)
+    monkeypatch.setattr(hints, "SETTLE", 1.0)
     async with (
         FakeStrava(automatic=False) as strava,
         household(strava, broker.port, tmp_path, people=TWO) as (house, daemon),

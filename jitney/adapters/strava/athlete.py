@@ -270,9 +270,8 @@ class Athlete:
         self._profile_due = now + RARELY
 
     async def erase(self) -> None:
-        """Forget all that was kept of the owner; raises RefusedError."""
+        """Forget all that was kept of the owner but since when they are connected; raises RefusedError."""
         await self.library.erase()
-        await self.remembered.erase()
         await self.gallery.erase()
 
     async def _forget(self) -> None:

@@ -18,6 +18,7 @@ from jitney.adapters.strava.deliveries import Deliveries
 from jitney.adapters.strava.errors import GrantGoneError, StravaError
 from jitney.adapters.strava.grants import Grant, Grants
 from jitney.adapters.strava.kinds import AthleteDeauthorised
+from jitney.adapters.strava.memory import Remembered, remembered
 from jitney.adapters.strava.photos import PhotoFiles
 from jitney.adapters.strava.porch import SIGN_IN, Porch
 from jitney.adapters.strava.signin import LIFE, SignIn
@@ -27,6 +28,9 @@ from jitney.adapters.strava.worker import RETRY, Worker
 from jitney.topics import event
 
 MEGABYTE: Final = 1_000_000
+
+_ENDED: Final = "ended/"
+"""The key under which is kept that an owner has to sign in again."""
 
 By = Literal["athlete", "owner"]
 
@@ -59,9 +63,10 @@ class House:
         """Read who is connected and what waits for them; raises RefusedError."""
         await self.grants.load(self._ctx)
         await self.deliveries.load()
-        for owner in self.deliveries.owners():
+        for owner in {*self.deliveries.owners(), *await remembered(self._ctx)}:
             if self.grants.of(owner) is None:
                 await self.deliveries.drop(owner)
+                await Remembered(self._ctx, owner).erase()
 
     async def run(self) -> None:
         """Let every owner's part run; cancelled to stop it."""
@@ -69,10 +74,12 @@ class House:
             self._group = group
             for owner in self._ctx.owners:
                 grant = self.grants.of(owner)
-                if grant is None or grant.app not in self._config.apps:
-                    self._ctx.owner_status(owner, "offline", self._why_not(owner))
-                else:
+                if grant is not None and grant.app in self._config.apps:
                     await self._begin(grant)
+                elif grant is None and await self._ctx.load(_ENDED + owner) is not None:
+                    await self._ask_to_sign_in(owner)
+                else:
+                    self._ctx.owner_status(owner, "offline", self._why_not(owner))
             self._porch.begin(self._workers)
             await self._porch.run(self._workers)
 
@@ -125,6 +132,7 @@ class House:
                 reason = f"{error}; end it at https://www.strava.com/settings/apps"
             athlete = worker.athlete if worker is not None else await self._athlete(grant)
             await self._forget(athlete, by="owner")
+            await self._ctx.save(_ENDED + owner, None)
         self._ctx.resolve(owner, SIGN_IN)
         self._ctx.owner_status(owner, "offline", f"disconnected:  jitney strava connect {owner}")
         return Disconnected(revoked=not reason, reason=reason)
@@ -132,7 +140,10 @@ class House:
     async def erase(self, owner: str) -> None:
         """Disconnect an owner who is connected; raises RefusedError when the permission is left at Strava."""
         if self.grants.of(owner) is None:
+            await self._ctx.save(_ENDED + owner, None)
             await self._ctx.vault.delete(owner)
+            self._ctx.resolve(owner, SIGN_IN)
+            self._ctx.owner_status(owner, "offline", self._why_not(owner))
             return
         ended = await self.disconnect(owner)
         if not ended.revoked:
@@ -149,6 +160,7 @@ class House:
         async with self._changing:
             await self._stop(grant.owner)
             self._signed_in[grant.owner] = self._timing.now()
+            await self._ctx.save(_ENDED + grant.owner, None)
             self._ctx.resolve(grant.owner, SIGN_IN)
             self._ctx.owner_status(grant.owner, "online")
             await self._begin(grant)
@@ -195,17 +207,21 @@ class House:
     async def _gone(self, worker: Worker) -> None:
         """Forget an owner who has ended the permission, and ask them to sign in again."""
         owner = worker.athlete.grant.owner
-        while True:
+        while self._workers.get(owner) in (worker, None):
             try:
                 async with self._changing:
-                    if self._workers.get(owner) is not worker:
-                        return
-                    await self._forget(worker.athlete, by="athlete")
-                    link = await self.signin.invite(owner)
-                break
+                    if owner in self._workers:
+                        await self._ctx.save(_ENDED + owner, b"true")
+                        await self._forget(worker.athlete, by="athlete")
+                    await self._ask_to_sign_in(owner)
+                return
             except RefusedError as error:
                 self._ctx.log.warning("what is kept of an athlete cannot be erased yet", owner=owner, reason=str(error))
                 await self._timing.wait(asyncio.Event(), self._timing.now() + RETRY)
+
+    async def _ask_to_sign_in(self, owner: str) -> None:
+        """Tell an owner that the permission has ended; raises RefusedError."""
+        link = await self.signin.invite(owner)
         message = f"Strava no longer lets Jitney see the activities of {self._ctx.owners[owner].name}: sign in again"
         self._ctx.owner_status(owner, "reauth", f"the permission at Strava has ended:  jitney strava connect {owner}")
         self._ctx.alert(owner, SIGN_IN, message=message, link=link)
@@ -239,6 +255,7 @@ class House:
         await self._apps.tokens.forget(grant)
         await self._ctx.vault.delete(grant.owner)
         await self.grants.remove(grant.owner)
+        await athlete.remembered.erase()  # last, because the id of the event above is made of it
         await self.deliveries.drop(grant.owner)
         self._workers.pop(grant.owner, None)
         self._porch.clear(grant.owner)

@@ -28,16 +28,22 @@ class Memory(Struct, kw_only=True, omit_defaults=True):
     stats_revision: int = 0
 
 
+_PREFIX: Final = "memory/"
+
+
+async def remembered(ctx: Context) -> list[str]:
+    """Return of whom something is remembered."""
+    return [key.removeprefix(_PREFIX) for key in await ctx.load_all(_PREFIX)]
+
+
 class Remembered:
     """The memory of one owner, over restarts; ``load`` comes first."""
-
-    _PREFIX: Final = "memory/"
 
     value: Memory
 
     def __init__(self, ctx: Context, owner: str) -> None:
         self._ctx = ctx
-        self._key = self._PREFIX + owner
+        self._key = _PREFIX + owner
 
     async def load(self, now: float) -> None:
         """Read what is kept, or begin anew; raises RefusedError when the beginning cannot be kept."""
