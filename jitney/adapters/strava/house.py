@@ -207,14 +207,17 @@ class House:
     async def _gone(self, worker: Worker) -> None:
         """Forget an owner who has ended the permission, and ask them to sign in again."""
         owner = worker.athlete.grant.owner
-        while self._workers.get(owner) in (worker, None):
+        asked = False
+        while not asked:
             try:
                 async with self._changing:
-                    if owner in self._workers:
+                    now = self._workers.get(owner)
+                    if now is worker:
                         await self._ctx.save(_ENDED + owner, b"true")
                         await self._forget(worker.athlete, by="athlete")
-                    await self._ask_to_sign_in(owner)
-                return
+                    if now in (worker, None):
+                        await self._ask_to_sign_in(owner)
+                    asked = True
             except RefusedError as error:
                 self._ctx.log.warning("what is kept of an athlete cannot be erased yet", owner=owner, reason=str(error))
                 await self._timing.wait(asyncio.Event(), self._timing.now() + RETRY)
