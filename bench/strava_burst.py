@@ -182,17 +182,20 @@ async def program(*command: str) -> AsyncIterator[tuple[str, asyncio.subprocess.
         await child.wait()
 
 
-async def flooded(house: House, broker: int, *, owner: str, asked: argparse.Namespace) -> tuple[Going, dict[str, int]]:
-    """Let an owner go on while strangers come; returns what the strangers were answered, too."""
+async def flooded(house: House, broker: int, *, owner: str, asked: argparse.Namespace) -> tuple[Going, str]:
+    """Let an owner go on while strangers come; returns in words what the strangers were answered, too."""
     url = house.strava.callbacks.reach(house.callback(owner))
     subscription = house.strava.event(house.app(owner), 1)["subscription_id"]
     async with program("bench.strangers", str(asked.strangers), url, str(subscription)) as (_, flood):
+        began = time.monotonic()
         found = await go_on(house, broker, owner=owner, events=asked.events)
         flood.terminate()
+        seconds = time.monotonic() - began
         assert flood.stdout is not None
         async with asyncio.timeout(STOP_SECONDS):
             answers: dict[str, int] = json.loads(await flood.stdout.readline())
-        return found, answers
+        each = ", ".join(f"{number} times {status}" for status, number in sorted(answers.items()))
+        return found, f"{each}, {sum(answers.values()) / seconds:.0f} in a second"
 
 
 def row(name: str, found: Figures, *, bare: Figures | None = None, refused: int = 0) -> None:
@@ -231,7 +234,7 @@ async def measure(synchronous: str, asked: argparse.Namespace) -> bool:
         row("  … in the flood", storm.answers, bare=quiet.answers, refused=storm.refused)
         row(f"{synchronous}, events, quiet", quiet.events)
         row("  … in the flood", storm.events, bare=quiet.events)
-        print(f"  the strangers were answered {', '.join(f'{n} times {word}' for word, n in sorted(answers.items()))}")
+        print(f"  the strangers were answered {answers}", flush=True)
         kept = kept and not quiet.refused + storm.refused and storm.answers.p99 < LIMIT_MILLISECONDS
     shutil.rmtree(folder)
     return kept

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from jitney import __version__
 from jitney.daemon.broker.connection import Connection
@@ -28,7 +28,9 @@ from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.log import get
 from jitney.daemon.owners.registry import Owners
 from jitney.daemon.owners.vault import Vault
+from jitney.daemon.store import outbox as outbox_rows
 from jitney.daemon.store.meta import client_id
+from jitney.daemon.store.secrets import Entry
 from jitney.daemon.store.store import Store
 from jitney.daemon.store.tables import DATABASE
 from jitney.daemon.supervision.context import Services
@@ -36,8 +38,12 @@ from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.erasure import Erasure
 from jitney.daemon.supervision.runner import Runner, build
 from jitney.daemon.web.health import Health
-from jitney.topics import RESERVED, TopicTree
+from jitney.topics import HOUSE, RESERVED, TopicTree
+from jitney.topics.messages import ROUTE
 from jitney.topics.tree import CommandTopic, InboxTopic
+
+if TYPE_CHECKING:
+    from jitney.daemon.routing.assembly import Routing
 
 DRAIN_SECONDS: Final = 3.0
 """How long a stop waits for the broker to confirm what is on its way; the rest waits on disk for the next start."""
@@ -80,6 +86,8 @@ class App:
                 ("health", self._health.run()),
             ):
                 core.create_task(work, name=name)
+            if self._routing is not None:
+                core.create_task(self._routing.run(), name="routing")
             try:
                 async with asyncio.TaskGroup() as adapters:
                     for name, runner in self._runners.items():
@@ -96,10 +104,17 @@ class App:
 
             self.broker_url = (await enter(EmbeddedBroker())).url
         await self._build(store)
+        if self._routing is not None:
+            await self._routing.withdraw()
+        else:
+            store.write(outbox_rows.WITHDRAW, [()])
+            await store.committed(quiet=True)
         await self._outbox.load()
         self._stack.push_async_callback(self._keep_the_rest)
         await self._ledger.load()
         self._retained.begin()
+        if self._routing is not None:
+            await self._routing.load()
         if config.http.listen:
             from jitney.daemon.web.server import serve  # noqa: PLC0415 - costs memory where no port is wanted
 
@@ -117,7 +132,9 @@ class App:
         self._ledger = ledger = Ledger(store, marked=turns.ready)
         self._outbox = Outbox(store, config.outbox, turns=turns, counters=counters)
         self._publisher = Publisher(turns, self._outbox, ledger, counters=counters)
-        self._retained = RetainedTree(tree, ledger, instance=config.bus.instance, adapters=enabled, version=__version__)
+        self._retained = RetainedTree(
+            tree, ledger, instance=config.bus.instance, adapters={*enabled, ROUTE}, version=__version__
+        )
         replies = Replies(tree, turns, counters)
         self._administration = Administration(tree, replies, instance=config.bus.instance, counters=counters)
         self._retention = Retention(ledger, store)
@@ -146,7 +163,7 @@ class App:
             commands=self._commands,
             administration=self._administration,
             store=store,
-            adapters=enabled,
+            adapters={*enabled, ROUTE},
             owners=owners.ids | RESERVED,
             session=lambda: self._connection.session,
             counters=counters,
@@ -164,8 +181,14 @@ class App:
         )
         for adapter in enabled.values():
             self._runners[adapter.name] = build(adapter, services, tree=tree, owners=owners)
+        self._routing = self._routes(services, replies, vault=vault, tree=tree)
         self._erasure = Erasure(
-            ledger, self._outbox, vault=vault.erase, runners=self._runners, state_dir=self._state_dir
+            ledger,
+            self._outbox,
+            vault=vault.erase,
+            routing=self._routing.erase if self._routing else None,
+            runners=self._runners,
+            state_dir=self._state_dir,
         )
         self._administration.handlers["erase_owner"] = self._erasure.requested
         self._health = Health(
@@ -178,6 +201,29 @@ class App:
             publisher=self._publisher,
             counters=counters,
         )
+
+    def _routes(self, services: Services, replies: Replies, *, vault: Vault, tree: TopicTree) -> "Routing | None":
+        """Return what routes need, None where there are none and no grants."""
+        config = self.config
+        if not (config.routes or config.grants):
+            return None
+        from jitney.daemon.config.routes import compiled  # noqa: PLC0415 - memory for those who have routes
+        from jitney.daemon.routing.assembly import Routing  # noqa: PLC0415
+
+        routing = Routing(
+            config,
+            compiled(config)[0],
+            services,
+            outbox=self._outbox,
+            replies=replies,
+            runners=self._runners,
+            tree=tree,
+            environ=os.environ,
+            vault=lambda name: vault.get(Entry("", HOUSE, name)),
+        )
+        services.bus.plans = routing.router
+        routing.administer(self._administration)
+        return routing
 
     def _options(self, client: str) -> ConnectOptions:
         mqtt = self.config.mqtt

@@ -11,6 +11,9 @@ from jitney.topics.times import utc_now
 MAX_HOPS: Final = 8
 """An event that was caused through more events than this is a loop and is dropped."""
 
+ROUTE: Final = "route"
+"""The source of what routes publish, and the first word of its type; no adapter has this name."""
+
 EMPTY: Final = Raw(b"{}")
 """No data: an empty JSON object."""
 
@@ -104,7 +107,10 @@ class State(Struct, frozen=True, gc=False):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A request of an owner to an adapter; ``data`` is a JSON object, ``deadline`` is in Unix seconds."""
+    """A request of an owner to an adapter; ``data`` is a JSON object, ``deadline`` is in Unix seconds.
+
+    ``causation`` is the id of the event that led to it, ``hops`` what the events that it causes must carry.
+    """
 
     id: str
     owner: str
@@ -116,6 +122,17 @@ class Command(Struct, frozen=True, kw_only=True):
     response_topic: str = ""
     correlation: bytes = b""
     deadline: float = 0.0
+    hops: int = 0
+    causation: str = ""
+
+
+class ReplyAddress(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an answer goes: the response topic with its correlation, else the reply topic of client and transaction."""
+
+    client: str = "_"
+    transaction: str = "_"
+    response_topic: str = ""
+    correlation: bytes = b""
 
 
 class ReplyError(Struct, frozen=True):

@@ -24,7 +24,8 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "check",
         help="look for everything that is wrong with a configuration",
         description="Read a configuration as `jitney run` would, without connecting to anything, and tell what it"
-        " says, or everything that is wrong with it: one line for each mistake, with file, line and key.",
+        " says, or everything that is wrong with it: one line for each mistake, with file, line and key. The tests of"
+        " routes are run.",
         epilog="Exit status: 0 it is right, 78 it is not.  Example: jitney check -c /etc/jitney/config.toml",
     )
     parser.add_argument(
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Check; returns 0, or 78 for a wrong configuration."""
     path = args.config or default_path(os.environ)
     try:
-        loaded = examine(path, environ=os.environ, vault=from_vault)
+        loaded = examine(path, environ=os.environ, vault=from_vault, trials=True)
     except ConfigError as error:
         if args.json:
             print(json.dumps({"ok": False, "file": str(path), "problems": to_builtins(error.problems)}))

@@ -88,6 +88,14 @@ class Converter:
         self._problems.add(key, f"expected a table, got {sort(value)}")
         return None
 
+    def each(self, cls: type[_S], value: object, key: Key) -> dict[int, _S]:
+        """Return those of an array of tables that are a ``cls``, by index."""
+        if not isinstance(value, list):
+            self._problems.add(key, f"expected [[{key[0]}]], an array of tables, got {sort(value)}")
+            return {}
+        found = {index: self.struct(cls, entry, (*key, index)) for index, entry in enumerate(value)}
+        return {index: one for index, one in found.items() if one is not INVALID}
+
     def unknown(self, table: Mapping[str, object], known: Iterable[str], key: Key) -> None:
         """Note every key of ``table`` that is not ``known``."""
         names = sorted(known)

@@ -18,9 +18,17 @@ from jitney.daemon.config.paths import state_dir
 from jitney.daemon.config.positions import Key, positions
 from jitney.daemon.config.problems import ConfigError, Problem, Problems, one_line
 from jitney.daemon.config.references import References
-from jitney.daemon.config.schema import BusSettings, Config, HttpSettings, MqttSettings, OutboxSettings
+from jitney.daemon.config.schema import (
+    BusSettings,
+    Config,
+    HttpSettings,
+    MqttSettings,
+    OutboxSettings,
+    RoutingSettings,
+)
 from jitney.daemon.config.sections import Sections
 from jitney.daemon.config.words import got
+from jitney.daemon.routes.settings import GrantSettings, RouteSettings
 
 LARGEST: Final = 1024 * 1024
 """The largest file in bytes that is read."""
@@ -59,20 +67,32 @@ def load(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None) 
     return examine(path, environ=environ, vault=vault).config
 
 
-def examine(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None) -> Loaded:
-    """Return the configuration in a file and its warnings; raises ConfigError with all of its problems."""
+def examine(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None, trials: bool = False) -> Loaded:
+    """Return the configuration in a file and its warnings; raises ConfigError with all of its problems.
+
+    With ``trials`` a test of a route that fails is a problem too.
+    """
     text, mode = _read(path)
-    return judge(text, path, environ=environ, vault=vault, mode=mode)
+    return judge(text, path, environ=environ, vault=vault, mode=mode, trials=trials)
 
 
-def judge(text: str, path: Path, *, environ: Mapping[str, str], vault: Vault | None = None, mode: int = 0) -> Loaded:
+def judge(
+    text: str,
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    vault: Vault | None = None,
+    mode: int = 0,
+    trials: bool = False,
+) -> Loaded:
     """Return the configuration that a file at ``path`` with this text and mode would be; raises ConfigError."""
     document, lines = _parse(text, path)
     problems = Problems(str(path), lines)
     _check_version(document.get("version", VERSION), problems)
     in_vault = None if vault is None else lambda name: vault(_state_folder(document, environ), name)
     references = References(problems, folder=path.parent, environ=environ, vault=in_vault)
-    config = _config(document, Converter(problems, references), problems=problems, folder=path.parent)
+    converter = Converter(problems, references)
+    config = _config(document, converter, problems=problems, folder=path.parent, trials=trials)
     problems.raise_any()
     if mode & _OTHERS_MAY_READ:
         message = f"holds this secret and others on this machine can read it: chmod {mode & 0o700:o} {path}"
@@ -100,11 +120,15 @@ def _state_folder(document: Mapping[str, Any], environ: Mapping[str, str]) -> Pa
     return state_dir(BusSettings(state_dir=given), environ)
 
 
-def _config(document: dict[str, Any], converter: Converter, *, problems: Problems, folder: Path) -> Config:
+def _config(
+    document: dict[str, Any], converter: Converter, *, problems: Problems, folder: Path, trials: bool
+) -> Config:
     """Return the configuration without what has a problem."""
-    converter.unknown(document, ["version", *Config.__struct_fields__], ())
+    converter.unknown(document, ["version", *(set(Config.__struct_fields__) - {"folder"})], ())
     sections = Sections(converter, problems)
     owners = document.get("owners", {})
+    routes = converter.each(RouteSettings, document.get("routes", []), ("routes",))
+    grants = converter.each(GrantSettings, document.get("grants", []), ("grants",))
     config = Config(
         bus=converter.section(BusSettings, document.get("bus", {}), ("bus",)),
         mqtt=converter.section(MqttSettings, document.get("mqtt", {}), ("mqtt",)),
@@ -112,9 +136,23 @@ def _config(document: dict[str, Any], converter: Converter, *, problems: Problem
         http=converter.section(HttpSettings, document.get("http", {}), ("http",)),
         adapters=sections.adapters(document.get("adapters", {}), owners if isinstance(owners, dict) else ()),
         owners=sections.owners(owners),
+        routing=converter.section(RoutingSettings, document.get("routing", {}), ("routing",)),
+        routes=tuple(routes.values()),
+        grants=tuple(grants.values()),
+        folder=str(folder.absolute()),
     )
     check_bus(config.bus, problems)
     check_http(config.http, problems)
+    if routes or grants or config.routing.webhooks:
+        from jitney.daemon.config.routes import (  # noqa: PLC0415 - memory for those who have routes
+            check_grants,
+            check_routes,
+            check_webhooks,
+        )
+
+        check_webhooks(config, problems)
+        check_routes(config, list(routes), problems, trials=trials)
+        check_grants(config, list(grants), problems)
     return replace(config, mqtt=check_mqtt(config.mqtt, problems, folder=folder))
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 from jitney.adapters.base import AdapterType
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.words import EXPECTS
+from jitney.daemon.routes.settings import GrantSettings, RouteSettings
 
 Seconds = Annotated[float, Meta(gt=0)]
 Level = Literal["debug", "info", "warning", "error"]
@@ -73,6 +74,12 @@ class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(message)
 
 
+class RoutingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[routing]`: what is the same for all routes. ``webhooks``: where routes may send requests, with wildcards."""
+
+    webhooks: tuple[str, ...] = ()
+
+
 class OwnerSettings(Struct, frozen=True, kw_only=True):
     """`[owners.<id>]`: a person, with one ``Identity`` per adapter type that knows them."""
 
@@ -94,7 +101,7 @@ class AdapterSettings(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """A whole valid configuration."""
+    """A whole valid configuration; ``folder`` is where its file lies, from which paths in it count."""
 
     bus: BusSettings = field(default_factory=BusSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
@@ -102,3 +109,7 @@ class Config(Struct, frozen=True, kw_only=True):
     http: HttpSettings = field(default_factory=HttpSettings)
     owners: Mapping[str, OwnerSettings] = field(default_factory=dict)
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
+    routes: tuple[RouteSettings, ...] = ()
+    grants: tuple[GrantSettings, ...] = ()
+    folder: str = ""

@@ -13,6 +13,7 @@ from jitney.daemon.config.problems import Problems, dotted
 from jitney.daemon.config.schema import AdapterSettings, OwnerSettings
 from jitney.daemon.config.words import choice, mean, sort
 from jitney.topics import HOUSE, InvalidOwnerError
+from jitney.topics.messages import ROUTE
 from jitney.topics.owners import person
 
 _COMMON: Final = ("owner", "enabled", "durable", "retry")
@@ -34,6 +35,8 @@ class Sections:
             key: Key = ("adapters", name)
             if NAME.fullmatch(name) is None:
                 self._problems.add(key, f"not a name for an adapter: use {NAME_RULE}")
+            if name == ROUTE:
+                self._problems.add(key, f"{ROUTE!r} is what routes publish under: give the adapter another name")
             table = self._converter.table(entry, key)
             if table is not None:
                 self._check_owner(table.get("owner", HOUSE), owners, key)

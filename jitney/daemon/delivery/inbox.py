@@ -7,10 +7,27 @@ from msgspec import UNSET
 
 from jitney.daemon.broker.session import Incoming
 from jitney.topics import Event, InvalidPayloadError, new_id, requests, utc_now
+from jitney.topics.messages import ReplyAddress
 from jitney.topics.tree import InboxTopic
 
 TYPE: Final = "inbox"
 """The first word of the type of every event from the inbox."""
+
+
+def reply_address(incoming: Incoming) -> ReplyAddress | None:
+    """Return where whoever handed in an event wants an answer, None when they want none.
+
+    Raises InvalidPayloadError as ``event_of`` does.
+    """
+    request = requests.decode(incoming.payload)
+    if not (incoming.response_topic or request.client or request.transaction):
+        return None
+    return ReplyAddress(
+        client=request.client or "_",
+        transaction=request.transaction or "_",
+        response_topic=incoming.response_topic,
+        correlation=incoming.correlation,
+    )
 
 
 def event_of(incoming: Incoming, address: InboxTopic, *, adapters: Collection[str]) -> Event:

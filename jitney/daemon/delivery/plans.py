@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from jitney.daemon.store.store import Row
 from jitney.topics import Event
+from jitney.topics.messages import ReplyAddress
 
 Write = tuple[str, Sequence[Row]]
 """A statement and its rows."""
@@ -30,9 +31,15 @@ class Plans(Protocol):
     def plan(self, event: Event) -> Plan | None:
         """Return what follows from an event that the bus accepts, None for nothing. Must be fast and raise nothing."""
 
+    def answer_to(self, event_id: str, address: ReplyAddress) -> None:
+        """Learn where an answer to an event is wanted, which is about to be planned."""
+
 
 class NoPlans:
     """A bus without routes."""
 
     def plan(self, event: Event) -> None:
         """Return that nothing follows."""
+
+    def answer_to(self, event_id: str, address: ReplyAddress) -> None:
+        """Do nothing: nobody answers."""

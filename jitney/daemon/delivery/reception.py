@@ -103,6 +103,9 @@ class Reception:
         if not self._bus.admit(address.owner, address.source):
             message = f"{address.owner} has used too many words as source: use one of them"
             raise InvalidPayloadError(message)
+        answer = inbox.reply_address(item.incoming)
+        if answer is not None:
+            self._bus.plans.answer_to(event.id, answer)
         return event
 
     def _refuse(self, item: Taken, reason: str, text: str) -> None:

@@ -25,6 +25,9 @@ from jitney.topics import HOUSE
 
 LOCK: Final = "vault.lock"
 
+FIRST: Final = 2
+"""The version of the state file since which it has a vault."""
+
 _T = TypeVar("_T")
 
 _ADAPTER: Final = ""
@@ -136,7 +139,7 @@ class HouseSecrets:
             message = f"the vault in {self._folder} cannot be looked into ({error.strerror}): {_AS_WHOM}"
             raise StoreError(message) from None
         with self._connection("ro") as db:
-            yield db if version_of(db) == VERSION else None
+            yield db if version_of(db) >= FIRST else None
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

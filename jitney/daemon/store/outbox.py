@@ -26,7 +26,10 @@ SEEN: Final = "INSERT INTO seen (lane, seq, id) VALUES (?, ?, ?)"
 FORGET: Final = "DELETE FROM seen WHERE seq <= (SELECT seq FROM lane WHERE lane.id = seen.lane) - ?"
 DEAD: Final = "INSERT INTO dead (owner, adapter, topic, payload, reason, time) VALUES (?, ?, ?, ?, ?, ?)"
 
-BURY: Final = "DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ?"
+WITHDRAW: Final = "DELETE FROM outbox WHERE lane IN (SELECT id FROM lane WHERE adapter LIKE 'shared/%')"
+"""Copies for other owners that wait: to be dropped where nothing is granted any more."""
+
+BURY: Final = "DELETE FROM dead WHERE id <= (SELECT id FROM dead ORDER BY id DESC LIMIT 1 OFFSET ?)"
 BURY_OLD: Final = "DELETE FROM dead WHERE time < ?"
 BURY_OWNER: Final = "DELETE FROM dead WHERE owner = ?"
 FORGET_OWNER: Final = "DELETE FROM seen WHERE lane IN (SELECT id FROM lane WHERE owner = ?)"

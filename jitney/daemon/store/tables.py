@@ -6,7 +6,7 @@ from typing import Final, Literal
 DATABASE: Final = "jitney.db"
 """What the state file is called in the state folder."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _VAULT: Final = """
 CREATE TABLE vault (
@@ -14,6 +14,19 @@ CREATE TABLE vault (
     ciphertext BLOB NOT NULL, PRIMARY KEY (adapter, owner, name)
 ) WITHOUT ROWID;
 """
+
+_ROUTES: Final = """
+CREATE TABLE action (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, route TEXT NOT NULL, due REAL NOT NULL, until REAL NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE route_memory (
+    owner TEXT NOT NULL, route TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, until REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (owner, route, key)
+) WITHOUT ROWID;
+CREATE INDEX dead_owner ON dead (owner);
+"""
+"""The rows of ``action`` are numbered as they come, which is their order where ``due`` is the same."""
 
 _TABLES: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -29,16 +42,17 @@ CREATE TABLE retained (
 ) WITHOUT ROWID;
 CREATE TABLE dead (
     id INTEGER PRIMARY KEY, owner TEXT NOT NULL, adapter TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
-    reason TEXT NOT NULL, time TEXT NOT NULL
+    reason TEXT NOT NULL, time TEXT NOT NULL, kind TEXT NOT NULL DEFAULT 'event'
 );
 CREATE TABLE command (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE kept (adapter TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (adapter, key))
     WITHOUT ROWID;
-{_VAULT}"""
-"""``retained.until`` is when a value is no longer kept, in Unix seconds; 0: never."""
+{_VAULT}{_ROUTES}"""
+"""``until`` of a table is when a value is no longer kept, in Unix seconds; 0: never."""
 
 _MIGRATIONS: Final = {
     1: f"ALTER TABLE retained ADD COLUMN until REAL NOT NULL DEFAULT 0; {_VAULT}",
+    2: f"ALTER TABLE dead ADD COLUMN kind TEXT NOT NULL DEFAULT 'event'; {_ROUTES}",
 }
 """What makes the next version of a version."""
 

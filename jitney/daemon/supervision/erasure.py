@@ -41,12 +41,14 @@ class Erasure:
         outbox: Outbox,
         *,
         vault: Callable[[str], Awaitable[None]],
+        routing: Callable[[str], Awaitable[None]] | None,
         runners: Mapping[str, Runner],
         state_dir: Path,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._vault = vault
+        self._routing = routing
         self._runners = runners
         self._state_dir = state_dir
 
@@ -67,6 +69,8 @@ class Erasure:
                 if reason:
                     unfinished[name] = reason
         await self._vault(owner)
+        if self._routing is not None:
+            await self._routing(owner)
         states = self._ledger.erase(owner)
         events = await self._outbox.erase(owner)
         try:

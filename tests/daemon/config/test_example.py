@@ -14,13 +14,25 @@ from jitney.adapters.secret import Secret
 from jitney.daemon.config.convert import fields_of
 from jitney.daemon.config.load import examine
 from jitney.daemon.config.schema import AdapterSettings, Config, OwnerSettings
+from jitney.daemon.routes.settings import (
+    CountSettings,
+    GrantSettings,
+    RouteSettings,
+    ScheduleSettings,
+    TestSettings,
+)
 from jitney.share import share
 
 EXAMPLE = share("config.example.toml")
 DOCUMENT = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
 ENVIRONMENT = {"MQTT_PASSWORD": "a password", "HOME_TOKEN": "an0opaque0token0of0the0supervisor"}
 VAULT = {"strava/main": Secret("0123456789abcdef")}
-SAID = {"mqtt.username", "mqtt.password", "adapters.demo.enabled"}
+SAID = {
+    *("mqtt.username", "mqtt.password", "adapters.demo.enabled"),
+    *(f"routes.{key}" for key in ("owner", "on", "when", "if", "tests", "schedule.at", "schedule.days")),
+    *("routes.tests.name", "routes.tests.variables"),
+    *("grants.adapters", "grants.private"),
+}
 """What the example shows with another value than the default, and says so."""
 
 
@@ -38,8 +50,19 @@ def shown() -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
         if adapter.Identity is not None:
             identity = DOCUMENT["owners"]["alice"][adapter.name]
             yield from inside(f"owners.alice.{adapter.name}", adapter.Identity, identity)
+    yield from of_routes()
     names = [field for field in fields_of(OwnerSettings) if field.name == "name"]
     yield from every("owners.alice", names, DOCUMENT["owners"]["alice"])
+
+
+def of_routes() -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
+    """Yield the fields of routes, which no single one can have together: the first that shows a key counts."""
+    routes = {key: value for route in reversed(DOCUMENT["routes"]) for key, value in route.items()}
+    yield from inside("routes", RouteSettings, routes)
+    yield from inside("routes.count", CountSettings, routes["count"])
+    yield from inside("routes.schedule", ScheduleSettings, routes["schedule"])
+    yield from inside("routes.tests", TestSettings, routes["tests"][0])
+    yield from inside("grants", GrantSettings, DOCUMENT["grants"][0])
 
 
 def inside(key: str, cls: type[Struct], table: dict[str, Any]) -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
@@ -56,7 +79,7 @@ def every(
 
 
 def test_the_example_loads_without_a_warning() -> None:
-    loaded = examine(EXAMPLE, environ=ENVIRONMENT, vault=lambda _, name: VAULT.get(name))
+    loaded = examine(EXAMPLE, environ=ENVIRONMENT, vault=lambda _, name: VAULT.get(name), trials=True)
     assert loaded.warnings == ()
     assert loaded.config.adapters["strava"].config.apps["main"].client_secret.reveal() == VAULT["strava/main"].reveal()
     assert loaded.config.adapters["home"].config.token.reveal() == ENVIRONMENT["HOME_TOKEN"]

@@ -10,7 +10,8 @@ from jitney.daemon.config.schema import Config
 
 
 def test_an_empty_file_is_the_defaults(read: Callable) -> None:
-    assert read("").config == Config()
+    config = read("").config
+    assert config == Config(folder=config.folder)
 
 
 def test_every_problem_is_told_at_once_in_the_order_of_the_file(complaints: Callable) -> None:
@@ -25,7 +26,7 @@ log_level = "loud"
 [adapters.home]
 retry.x = 1
 type = "anonymous"
-[routes]
+[nonsense]
 """
     assert complaints(text) == [
         "4: mqtt.url: expected a URL, got 42",
@@ -33,7 +34,8 @@ type = "anonymous"
         "7: bus.instance: expected 1 to 32 of a-z, 0-9, '-' and '_', starting with a letter or digit, got \"the one\"",
         '8: bus.log_level: expected one of "debug", "error", "info", "warning", got "loud"',
         "10: adapters.home.retry.x: unknown key: known here are attempts, first, longest, unauthorised",
-        "12: routes: unknown key: known here are adapters, bus, http, mqtt, outbox, owners, version",
+        "12: nonsense: unknown key: known here are"
+        " adapters, bus, grants, http, mqtt, outbox, owners, routes, routing, version",
     ]
 
 

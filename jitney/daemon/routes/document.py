@@ -1,0 +1,111 @@
+"""A document: one event as conditions and templates see it."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from jitney.daemon.routes.paths import MISSING, Missing, Steps, parse, walk
+from jitney.topics import Event
+
+_decode = msgspec.json.Decoder().decode
+_parse = lru_cache(1000)(parse)
+
+
+class Document:
+    """A view of one event; its data is decoded when somebody looks at it, and only once.
+
+    ``variables`` are those of its owner, by name; ``now`` is local time. Data that is not JSON is as if it were empty.
+    """
+
+    __slots__ = ("_data", "_now", "event", "names", "owner_name", "variables")
+
+    def __init__(
+        self,
+        event: Event,
+        variables: Mapping[str, Any] | None = None,
+        owner_name: str = "",
+        *,
+        now: datetime | None = None,
+    ) -> None:
+        self.event = event
+        self.variables: Mapping[str, Any] = {} if variables is None else variables
+        self.owner_name = owner_name
+        self.names: dict[str, Any] | None = None
+        """What the names in a template stand for, once one was filled in."""
+        self._now = now
+        self._data: Any = MISSING
+
+    @property
+    def data(self) -> Any:  # noqa: ANN401 - any JSON
+        """The decoded data."""
+        if self._data is MISSING:
+            try:
+                self._data = _decode(self.event.data)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                self._data = {}
+        return self._data
+
+    @property
+    def now(self) -> datetime:
+        """The local time that it was given, else the one when it was first asked for."""
+        if self._now is None:
+            self._now = datetime.now(UTC).astimezone()
+        return self._now
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """The owner's ``id`` and ``name``."""
+        return {"id": self.event.owner, "name": self.owner_name or self.event.owner}
+
+    def get(self, path: str) -> Any | Missing:  # noqa: ANN401 - any JSON
+        """Return what a path such as ``data.tags[0]`` leads to, MISSING when it is not there or no path."""
+        try:
+            root, steps = _parse(path)
+        except ValueError:
+            return MISSING
+        return self.at(root, steps)
+
+    def at(self, root: str, steps: Steps) -> Any | Missing:  # noqa: ANN401 - any JSON
+        """Return what a parsed path leads to, MISSING when it is not there."""
+        value = _ROOTS[root](self)
+        return MISSING if value is UNSET else walk(value, steps)
+
+
+def reader(path: str) -> Callable[[Document], Any]:
+    """Return what reads the value that a path leads to, MISSING when it is not there; raises ValueError."""
+    root, steps = _parse(path)
+    match root, steps:
+        case "data", (str() as name,):
+
+            def field(document: Document) -> Any:  # noqa: ANN401 - any JSON
+                data = document.data
+                return data.get(name, MISSING) if type(data) is dict else MISSING
+
+            return field
+        case "data", _:
+            return lambda document: walk(document.data, steps)
+    return lambda document: document.at(root, steps)
+
+
+_ROOTS: Final[dict[str, Callable[[Document], Any]]] = {
+    "actor": lambda document: document.event.actor,
+    "adapter": lambda document: document.event.adapter,
+    "causationid": lambda document: document.event.causationid,
+    "correlationid": lambda document: document.event.correlationid,
+    "data": lambda document: document.data,
+    "hops": lambda document: document.event.hops,
+    "id": lambda document: document.event.id,
+    "kind": lambda document: document.event.kind,
+    "observed": lambda document: document.event.observed,
+    "owner": lambda document: document.owner,
+    "seq": lambda document: document.event.seq,
+    "source": lambda document: document.event.source,
+    "subject": lambda document: document.event.subject,
+    "time": lambda document: document.event.time,
+    "type": lambda document: document.event.type,
+    "variables": lambda document: dict(document.variables),
+}

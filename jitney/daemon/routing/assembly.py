@@ -1,0 +1,111 @@
+"""Everything that routes need while the bus runs, put together from the configuration."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jitney.daemon.config.schema import Config
+from jitney.daemon.delivery.administration import Administration
+from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.delivery.replies import Replies
+from jitney.daemon.routes.allowed import AllowList, Pattern
+from jitney.daemon.routes.compiled import Route
+from jitney.daemon.routing import dead_requests
+from jitney.daemon.routing.breaker import Alert
+from jitney.daemon.routing.dead import Dead
+from jitney.daemon.routing.deeds import Deeds
+from jitney.daemon.routing.executor import Executor
+from jitney.daemon.routing.grants import Grants
+from jitney.daemon.routing.router import Router
+from jitney.daemon.routing.secrets import InVault, Secrets
+from jitney.daemon.routing.sharing import Sharing
+from jitney.daemon.routing.variables import Variables
+from jitney.daemon.routing.webhooks import Webhooks
+from jitney.daemon.supervision.context import Services
+from jitney.daemon.supervision.runner import Runner
+from jitney.daemon.supervision.status import StatusBoard
+from jitney.topics import TopicTree
+from jitney.topics.messages import ROUTE
+
+
+class Routing:
+    """The routes, what they have planned, and the grants. ``load`` comes first, then ``run``."""
+
+    def __init__(
+        self,
+        config: Config,
+        routes: Sequence[Route],
+        services: Services,
+        *,
+        outbox: Outbox,
+        replies: Replies,
+        runners: Mapping[str, Runner],
+        tree: TopicTree,
+        environ: Mapping[str, str],
+        vault: InVault,
+    ) -> None:
+        bus, store, counters = services.bus, services.store, services.counters
+        zone = datetime.now(UTC).astimezone().tzinfo or UTC
+        kinds = {kind.type: kind.private for adapter in config.adapters.values() for kind in adapter.type.kinds}
+        grants = Grants(config.grants, tree=tree, private=kinds.get)
+        variables = Variables(counters)
+        self._sharing = Sharing(grants, outbox, store, tree=tree, counters=counters)
+        deeds = Deeds(
+            bus,
+            replies,
+            store,
+            targets=runners,
+            types={name: adapter.type.name for name, adapter in config.adapters.items()},
+            sharing=self._sharing,
+            variables=variables,
+            webhooks=Webhooks(
+                AllowList(Pattern.parse(text) for text in config.routing.webhooks),
+                Secrets(environ=environ, folder=Path(config.folder), vault=vault).fetch,
+            ),
+        )
+        self._board = StatusBoard(tree, services.ledger, adapter=ROUTE, owners=())
+        self.executor = Executor(store, deeds, counters=counters)
+        self.router = Router(
+            store,
+            self.executor,
+            routes=routes,
+            names={owner.id: owner.name or owner.id for owner in config.owners.values()},
+            variables=variables,
+            alerts=self._alert,
+            zone=zone,
+            counters=counters,
+        )
+        self.dead = Dead(store, self.executor, outbox, grants=grants, tree=tree)
+
+    def administer(self, administration: Administration) -> None:
+        """Let dead letters be asked for."""
+        administration.handlers.update(dead_requests.handlers(self.dead))
+
+    async def withdraw(self) -> None:
+        """Take back what an earlier run would still show to somebody who may not see it any more.
+
+        To be called before the outbox reads what waits.
+        """
+        await self._sharing.withdraw()
+
+    async def load(self) -> None:
+        """Read what an earlier run remembered."""
+        await self.router.load()
+
+    async def run(self) -> None:
+        """Do what is planned and what time brings about; cancelled to stop it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.executor.run(), name="actions")
+            group.create_task(self.router.run(), name="routes")
+
+    async def erase(self, owner: str) -> None:
+        """Forget an owner: what is planned, remembered and set."""
+        self.router.forget(owner)
+        await self.executor.erase(owner)
+
+    def _alert(self, alert: Alert) -> None:
+        if alert.message:
+            self._board.alert(alert.owner, alert.route, message=alert.message)
+        else:
+            self._board.resolve(alert.owner, alert.route)

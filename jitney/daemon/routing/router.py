@@ -1,0 +1,239 @@
+"""The router: what the routes of an owner do about an event, now or when its time comes."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Final
+
+from msgspec import Struct
+
+from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.plans import Plan, Write
+from jitney.daemon.log import Tally, get
+from jitney.daemon.routes.actions import Drop
+from jitney.daemon.routes.compiled import Index, Route
+from jitney.daemon.routes.document import Document
+from jitney.daemon.routes.faults import TemplateError
+from jitney.daemon.routing.admission import Admission
+from jitney.daemon.routing.breaker import Alert, Breakers
+from jitney.daemon.routing.executor import Executor
+from jitney.daemon.routing.journal import Journal, Outcome, Verdict
+from jitney.daemon.routing.memory import Memory
+from jitney.daemon.routing.planned import Planned, plan
+from jitney.daemon.routing.records import Row
+from jitney.daemon.routing.timing import Timing
+from jitney.daemon.routing.variables import Variables
+from jitney.daemon.store import route_memory
+from jitney.daemon.store.store import Store
+from jitney.topics import HOUSE, Event
+from jitney.topics.messages import ROUTE, ReplyAddress
+
+MOST_ADDRESSES: Final = 1000
+"""Events of the inbox on their way to be planned of which is known who wants an answer."""
+
+LOOK: Final = 60.0
+"""The longest sleep in seconds: the wall clock may be put meanwhile."""
+
+_ALL = "SELECT owner, route, key, value, until FROM route_memory"
+
+_log = get("routes")
+
+
+class Answered(Struct):
+    """What the routes want about one event, so far."""
+
+    planned: list[Planned]
+    admissions: list[Admission]
+    verdicts: list[Verdict]
+    drop: bool = False
+    address: ReplyAddress | None = None
+
+
+class Router:
+    """The routes of all owners. ``names`` are those of the people by id, ``alerts`` is told of stopped routes.
+
+    ``load`` comes first. ``clock`` gives Unix seconds, ``zone`` is that of the house.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        *,
+        routes: Sequence[Route],
+        names: Mapping[str, str],
+        variables: Variables,
+        alerts: Callable[[Alert], None],
+        zone: tzinfo,
+        counters: Counters,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.journal = Journal()
+        self.breakers = Breakers(zone, counters=counters)
+        self._store = store
+        self._executor = executor
+        self._routes = {route.name: route for route in routes}
+        self._index = Index(routes)
+        self._names = names
+        self._variables = variables
+        self._memory = Memory(zone, counters=counters, gate=self.breakers.admit)
+        self._alerts = alerts
+        self._zone = zone
+        self._counters = counters
+        self._clock = clock
+        self._addresses: dict[str, ReplyAddress] = {}
+        self._news = asyncio.Event()
+        self._tally = Tally(_log)
+
+    async def load(self) -> None:
+        """Read what an earlier run remembered."""
+        found = await self._store.read(lambda db: db.execute(_ALL).fetchall())
+        rows = [Row(owner, route, key, bytes(value), until) for owner, route, key, value, until in found]
+        now = self._clock()
+        self._memory.load(rows, now)
+        self._variables.load(rows, now)
+        remembering = {name: route for name, route in self._routes.items() if route.needs_memory}
+        owners = {
+            name: [one for one in (*self._names, HOUSE) if route.serves(one)] for name, route in remembering.items()
+        }
+        timings = {name: Timing.of(route.settings) for name, route in remembering.items()}
+        self._memory.use(timings, owners=owners, now=now)
+
+    async def run(self) -> None:
+        """Do what time brings about; cancelled to stop it."""
+        while True:
+            self._pass_time()
+            wait = min(self._memory.next(), self.breakers.next()) - self._clock()
+            self._news.clear()
+            try:
+                async with asyncio.timeout(min(max(wait, 0.0), LOOK)):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    def plan(self, event: Event) -> Plan | None:
+        """Return what follows from an event that the bus accepts, None for nothing."""
+        now = self._clock()
+        if self._memory.next() <= now:  # it came before this event
+            self._pass_time()
+        if event.causationid:
+            self.breakers.saw(event)
+        address = self._addresses.pop(event.id, None)
+        candidates = self._index.candidates(event.owner, event.type)
+        if not candidates:
+            self.journal.add(event, at=now)
+            return None
+        document = self._document(event, now)
+        answered = Answered([], [], [], address=address)
+        for route in candidates:
+            self._answer(route, document, answered, now=now)
+        self.journal.add(event, at=now, verdicts=tuple(answered.verdicts))
+        writes = self._writes(answered.planned)
+        if not (writes or answered.drop):
+            return None
+        return Plan(writes, self._begin(answered), drop=answered.drop)
+
+    def answer_to(self, event_id: str, address: ReplyAddress) -> None:
+        """Learn where an answer to an event is wanted, which is about to be planned."""
+        if len(self._addresses) >= MOST_ADDRESSES:  # of events that were refused after all
+            self._addresses.clear()
+        self._addresses[event_id] = address
+
+    def forget(self, owner: str) -> None:
+        """Forget all that is remembered of an owner, on disk too."""
+        for known in (self.journal, self.breakers, self._memory, self._variables):
+            known.forget(owner)
+        self._store.write("DELETE FROM route_memory WHERE owner = ?", [(owner,)])
+
+    def _document(self, event: Event, now: float) -> Document:
+        variables = self._variables.of(event.owner, now)
+        local = datetime.fromtimestamp(now, self._zone)
+        return Document(event, variables, self._names.get(event.owner, ""), now=local)
+
+    def _answer(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:
+        """Let one route answer an event."""
+        event = document.event
+        if not route.matches(document):
+            if route.needs_memory:
+                self._memory.ended(route.name, event, now=now)
+            return
+        try:
+            if route.needs_memory:
+                admission = self._memory.admit(route.name, event, now=now, key=route.key(document))
+                answered.admissions.append(admission)
+            else:
+                why = self.breakers.admit(event, route.name, now)
+                admission = Admission(fire=not why, held="breaker" if why else "", why=why)
+            if admission.fire:
+                self._fire(route, document, answered, now=now)
+                return
+            outcome: Outcome = "stopped" if admission.held == "breaker" else "held"
+            answered.verdicts.append(Verdict(route.name, outcome, admission.why))
+            self._news.set()
+        except TemplateError as error:
+            self._failed(route, event, error)
+            answered.verdicts.append(Verdict(route.name, "failed", str(error)))
+
+    def _fire(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:
+        actions = route.actions(document)
+        answered.drop = answered.drop or any(isinstance(action, Drop) for action in actions)
+        ttl = route.settings.ttl
+        answered.planned += plan(document.event, actions, route=route.name, now=now, ttl=ttl, address=answered.address)
+        answered.verdicts.append(Verdict(route.name, "fired"))
+        self._counters.add("fired", owner=document.event.owner, adapter=ROUTE)
+
+    def _writes(self, planned: Sequence[Planned]) -> list[Write]:
+        return [
+            *self._executor.rows(planned),
+            *route_memory.writes([*self._memory.rows(), *self._variables.rows()]),
+        ]
+
+    def _begin(self, answered: Answered) -> Callable[[bool], None]:
+        def begin(kept: bool) -> None:  # noqa: FBT001 - as the contract of the bus has it
+            if kept:
+                self._executor.begin(answered.planned)
+                return
+            self._executor.abandon(answered.planned)
+            for admission in reversed(answered.admissions):
+                self._memory.undo(admission)
+
+        return begin
+
+    def _pass_time(self) -> None:
+        """Do what is due now."""
+        now = self._clock()
+        answered = Answered([], [], [])
+        for due in self._memory.due(now):
+            route = self._routes.get(due.route)
+            if route is None:
+                continue
+            document = self._document(due.event, now)
+            if due.tick:
+                self._answer(route, document, answered, now=now)
+            elif due.admission.fire:
+                self._fire_later(route, document, answered, now=now)
+        for sql, rows in self._writes(answered.planned):
+            self._store.write(sql, rows)
+        self._executor.begin(answered.planned)
+        for alert in self.breakers.changes(now):
+            self._alerts(alert)
+
+    def _fire_later(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:
+        try:
+            self._fire(route, document, answered, now=now)
+        except TemplateError as error:
+            self._failed(route, document.event, error)
+            verdict = Verdict(route.name, "failed", str(error))
+        else:
+            verdict = Verdict(route.name, "fired")
+        self.journal.amend(document.event, verdict)
+
+    def _failed(self, route: Route, event: Event, error: TemplateError) -> None:
+        self._counters.add("failed", owner=event.owner, adapter=ROUTE, reason="template")
+        self._tally.add(
+            "a route could not fill in a template",
+            key=f"{event.owner}/{route.name}",
+            route=route.name,
+            reason=str(error),
+        )
