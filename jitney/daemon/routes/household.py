@@ -42,7 +42,7 @@ class Household(Struct, frozen=True, kw_only=True):
         """Return what is wrong with an event type without wildcards, empty when nothing is."""
         if self.kinds is None or kind.partition(".")[0] in OWN_WORDS or self.kinds(kind) is not None:
             return ""
-        return f"no adapter has events of the type {kind!r}: `jitney schema events` tells which there are"
+        return f"no configured adapter has events of the type {kind!r}: the guide of each adapter lists them"
 
 
 def everybody(owner: str) -> bool:

@@ -34,8 +34,10 @@ type = "anonymous"
         "7: bus.instance: expected 1 to 32 of a-z, 0-9, '-' and '_', starting with a letter or digit, got \"the one\"",
         '8: bus.log_level: expected one of "debug", "error", "info", "warning", got "loud"',
         "10: adapters.home.retry.x: unknown key: known here are attempts, first, longest, unauthorised",
-        "12: nonsense: unknown key: known here are"
-        " adapters, bus, grants, http, mqtt, outbox, owners, routes, routing, version",
+        (
+            "12: nonsense: unknown key: known here are"
+            " adapters, bus, grants, http, mqtt, outbox, owners, routes, routing, version"
+        ),
     ]
 
 

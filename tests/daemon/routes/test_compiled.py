@@ -110,7 +110,7 @@ def test_what_a_route_remembers_is_kept_apart_by_the_subject_or_its_own_key() ->
         ({"on": ()}, "on: missing: expected event types such as"),
         ({"on": "strava"}, 'on: a type has two words or more: did you mean "strava.*"?'),
         ({"on": (RIDE, "a.[b")}, 'on[1]: a "[" needs its "]"'),
-        ({"on": "strava.activity.creatd"}, "on: no adapter has events of the type 'strava.activity.creatd'"),
+        ({"on": "strava.activity.creatd"}, "on: no configured adapter has events of the type 'strava.activity.creatd'"),
         ({"schedule": ScheduleSettings(every=60)}, "on: a route answers events or follows a schedule"),
         ({"if_": "data.x >"}, "if: line 1 of the template:"),
         ({"if_": "states('a')"}, "if: line 1 of the template: the states of Home Assistant are not here"),

@@ -42,7 +42,7 @@ def test_nothing_is_wrong_with_a_good_grant(keys: dict[str, Any]) -> None:
         ({"to": "alice"}, "to: alice sees these events already"),
         ({"to": ()}, "to: expected one or several"),
         ({"kinds": "strava"}, 'kinds: a type has two words or more: did you mean "strava.*"?'),
-        ({"kinds": ("meshtastic.battery_lo",)}, "kinds[0]: no adapter has events of the type"),
+        ({"kinds": ("meshtastic.battery_lo",)}, "kinds[0]: no configured adapter has events of the type"),
         ({"kinds": RIDE}, f"kinds: {RIDE} is private: to grant it all the same, set private = true"),
         ({"kinds": "strava.*", "private": True}, "private: no private kind is named in kinds"),
         ({"adapters": "hme"}, "adapters: there is no adapter 'hme': did you mean \"home\"?"),
