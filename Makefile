@@ -42,6 +42,8 @@ bench: $(READY)  ## measure speed, guarantees and memory: about twenty-five minu
 	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.mesh
+	$(BIN)/python -m bench.strava_burst
+	$(BIN)/python -m bench.routes
 
 clean:  ## remove the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

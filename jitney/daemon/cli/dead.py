@@ -88,7 +88,7 @@ def _action(
 def _list(args: argparse.Namespace) -> int:
     config = _configured(args)
     owner = "" if args.owner is None else owner_id(args.owner)
-    found = _asked(config, args, "dead_list", {"owner": owner, "limit": args.limit}, Listed)
+    found = _asked(config, args, request="dead_list", data={"owner": owner, "limit": args.limit}, kind=Listed)
     if args.json:
         _print_json(found.letters)
         return 0
@@ -104,7 +104,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _retry(args: argparse.Namespace) -> int:
     config = _configured(args)
-    retried = _asked(config, args, "dead_retry", {"id": args.number}, Retried).retried
+    retried = _asked(config, args, request="dead_retry", data={"id": args.number}, kind=Retried).retried
     if args.json:
         _print_json(retried)
     else:
@@ -118,7 +118,7 @@ def _drop(args: argparse.Namespace) -> int:
     if not confirmed(f"This drops {whose}, for good.\nDrop?", yes=args.yes):
         note("Nothing was dropped.")
         return 1
-    dropped = _asked(config, args, "dead_drop", data, Dropped)
+    dropped = _asked(config, args, request="dead_drop", data=data, kind=Dropped)
     if args.json:
         _print_json(dropped)
     else:
@@ -151,7 +151,7 @@ def _configured(args: argparse.Namespace) -> Config:
     return configuration(args)
 
 
-def _asked(config: Config, args: argparse.Namespace, request: str, data: Mapping[str, object], kind: type[S]) -> S:
+def _asked(config: Config, args: argparse.Namespace, *, request: str, data: Mapping[str, object], kind: type[S]) -> S:
     """Return what the bus answers; raises RefusedReplyError, NoReplyError or an error of the broker."""
     errand = Errand(instance=args.instance or config.bus.instance, request=request, data=data, seconds=args.timeout)
     try:

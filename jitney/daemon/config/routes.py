@@ -1,26 +1,26 @@
 """Routes and grants of a file: compiled, and every mistake noted at its line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
 
 from jitney.daemon.config.problems import Problems
 from jitney.daemon.config.schema import Config
-from jitney.daemon.config.words import mean
+from jitney.daemon.routes import granting
 from jitney.daemon.routes.allowed import Pattern
 from jitney.daemon.routes.compiled import Fault, Route, compile_routes
-from jitney.daemon.routes.trials import try_route
-from jitney.topics import HOUSE
+from jitney.daemon.routes.trials import Trial, try_route
 
 
 def compiled(config: Config) -> tuple[list[Route], list[Fault]]:
     """Return the routes of a configuration, and every fault of those that have one."""
-    private = {kind.type: kind.private for adapter in config.adapters.values() for kind in adapter.type.kinds}
-    adapters = {adapter.name: adapter.owner for adapter in config.adapters.values()}
-    return compile_routes(config.routes, owners=list(config.owners), adapters=adapters, kinds=private.get)
+    owners = list(config.owners)
+    return compile_routes(config.routes, owners=owners, adapters=_adapters(config), kinds=_kinds(config))
 
 
-def owner_names(config: Config) -> dict[str, str]:
-    """Return what owners are called in routes, by id."""
-    return {owner.id: owner.name or owner.id for owner in config.owners.values()}
+def tried(config: Config) -> list[tuple[Route, list[Trial]]]:
+    """Return the routes without fault, each with how its tests ended; one that is not enabled is tried all the same."""
+    return _tried(config, compiled(_all_enabled(config))[0])
 
 
 def check_routes(config: Config, indices: Sequence[int], problems: Problems, *, trials: bool) -> None:
@@ -28,29 +28,24 @@ def check_routes(config: Config, indices: Sequence[int], problems: Problems, *, 
 
     A route with a fault is not tried.
     """
-    routes, faults = compiled(config)
+    routes, faults = compiled(_all_enabled(config) if trials else config)
     for fault in faults:
         problems.add(("routes", indices[fault.route], *fault.path), fault.text)
     if not trials:
         return
     faulty = {fault.route for fault in faults}
     sound = [index for number, index in enumerate(indices) if number not in faulty]
-    for index, route in zip(sound, routes, strict=True):
-        for number, trial in enumerate(try_route(route, names=owner_names(config))):
+    for index, (_, ended) in zip(sound, _tried(config, routes), strict=True):
+        for number, trial in enumerate(ended):
             if trial.problem:
                 problems.add(("routes", index, "tests", number), f"{trial.name} fails: {trial.problem}")
 
 
 def check_grants(config: Config, indices: Sequence[int], problems: Problems) -> None:
-    """Note grants of or to somebody who is not there."""
-    known = [*config.owners, HOUSE]
-    for index, grant in zip(indices, config.grants, strict=True):
-        receivers = (grant.to,) if isinstance(grant.to, str) else grant.to
-        for name, owner in (("from", grant.from_), *(("to", receiver) for receiver in receivers)):
-            if owner not in known:
-                problems.add(("grants", index, name), f"there is no owner {owner!r}{mean(owner, known)}")
-        if grant.from_ in receivers:
-            problems.add(("grants", index, "to"), f"{grant.from_} sees their own events anyway")
+    """Note what is wrong with the grants, whose places in the file are ``indices``."""
+    adapters, kinds = _adapters(config), _kinds(config)
+    for fault in granting.check_grants(config.grants, owners=list(config.owners), adapters=adapters, kinds=kinds):
+        problems.add(("grants", indices[fault.route], *fault.path), fault.text)
 
 
 def check_webhooks(config: Config, problems: Problems) -> None:
@@ -60,3 +55,21 @@ def check_webhooks(config: Config, problems: Problems) -> None:
             Pattern.parse(text)
         except ValueError as error:
             problems.add(("routing", "webhooks", index), str(error))
+
+
+def _adapters(config: Config) -> dict[str, str]:
+    return {adapter.name: adapter.owner for adapter in config.adapters.values()}
+
+
+def _kinds(config: Config) -> Callable[[str], bool | None]:
+    """Return what tells whether a type is private, None for one that no adapter has."""
+    return {kind.type: kind.private for adapter in config.adapters.values() for kind in adapter.type.kinds}.get
+
+
+def _all_enabled(config: Config) -> Config:
+    return replace(config, routes=tuple(replace(route, enabled=True) for route in config.routes))
+
+
+def _tried(config: Config, routes: Iterable[Route]) -> list[tuple[Route, list[Trial]]]:
+    names = {owner.id: owner.name or owner.id for owner in config.owners.values()}
+    return [(route, try_route(route, names=names)) for route in routes]

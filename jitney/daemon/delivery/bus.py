@@ -25,6 +25,8 @@ MOST_SOURCES: Final = 64
 """Sources of events of one owner: adapters, and words that the owner's own tools use in the inbox."""
 
 _TOPICS_CACHED: Final = 10_000
+_LONGEST_CACHED: Final = 200
+"""Characters of a type: people make up longer ones in the inbox, and those are not worth the memory."""
 
 _log = get("bus")
 
@@ -179,10 +181,11 @@ class Bus:
         key = (lane.owner, lane.adapter, event_type)
         topic = self._topics.get(key)
         if topic is None:
+            topic = self._tree.name(EventTopic(lane.owner, lane.adapter, event_type.partition(".")[2]))
             if len(self._topics) >= _TOPICS_CACHED:
                 self._topics.clear()
-            kind = event_type.partition(".")[2]
-            topic = self._topics[key] = self._tree.name(EventTopic(lane.owner, lane.adapter, kind))
+            if len(event_type) <= _LONGEST_CACHED:
+                self._topics[key] = topic
         return topic
 
     def _drop(self, owner: str, adapter: str, reason: str, **fields: str) -> None:

@@ -12,7 +12,7 @@ from jitney.daemon.routes.words import shown, sort
 MOST_CHARACTERS: Final = 16_384
 """Of a text, whether in between or in the end."""
 
-MOST_ELEMENTS: Final = 10_000
+MOST_ELEMENTS: Final = 1000
 """Of a list that is looked through."""
 
 MOST_BITS: Final = 256

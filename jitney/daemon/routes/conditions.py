@@ -18,6 +18,9 @@ DEEPEST: Final = 8
 MOST: Final = 100
 """Conditions inside one `when`."""
 
+MOST_PATTERNS: Final = 10
+"""Regular expressions inside one `when`: each may take some ten milliseconds."""
+
 Read = Callable[[Document], Any]
 """Reads a field of a document, MISSING when it is not there."""
 
@@ -44,10 +47,31 @@ class Condition(Struct, frozen=True):
 
 def compile_when(when: Mapping[str, Any], faults: Faults) -> tuple[Condition, ...]:
     """Return the conditions of a table, all of which must hold; what is wrong is noted and left out."""
+    before = len(faults.found)
     found = _table(when, faults, deep=0)
-    if len(found) > MOST:
-        faults.add(f"{len(found)} conditions: at most {MOST} in one route")
+    if len(faults.found) == before:
+        number, patterns = _count(when)
+        if number > MOST:
+            faults.add(f"{number} conditions: at most {MOST} in one route")
+        if patterns > MOST_PATTERNS:
+            faults.add(
+                f"{patterns} regular expressions: at most {MOST_PATTERNS} in one route, make one of several with |"
+            )
     return found
+
+
+def _count(when: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many conditions are in a table without fault, also further in, and how many regular expressions."""
+    number = patterns = 0
+    for key, value in when.items():
+        if key not in _COMBINE:
+            number += len(value) if isinstance(value, Mapping) else 1
+            patterns += isinstance(value, Mapping) and "regex" in value
+        else:
+            inner = [_count(table) for table in ([value] if isinstance(value, Mapping) else value)]
+            number += sum(one for one, _ in inner)
+            patterns += sum(one for _, one in inner)
+    return number, patterns
 
 
 def _table(when: object, faults: Faults, *, deep: int) -> tuple[Condition, ...]:

@@ -22,7 +22,6 @@ NONE_GIVEN: Final[Any] = object()
 """Stands for an argument that was left out."""
 
 _MOST_DIGITS: Final = 20
-_MOST_SORTED: Final = 1000
 _TRUE: Final = frozenset({"1", "true", "yes", "on", "enable"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", "disable"})
 
@@ -182,8 +181,6 @@ def sum_(value: object) -> object:
 def sort(value: object, reverse: object = False) -> list[Any]:
     """Return a list in order, without regard to upper and lower case."""
     found = [scalar(one) for one in elements(value)]
-    if len(found) > _MOST_SORTED:
-        raise ValueError(f"at most {_MOST_SORTED} elements are sorted")
     return sorted(found, key=lambda one: short(one).lower() if isinstance(one, str) else one, reverse=bool(reverse))
 
 

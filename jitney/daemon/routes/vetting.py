@@ -20,6 +20,9 @@ MOST_NODES: Final = 300
 
 DEEPEST: Final = 30
 
+MOST_PATTERNS: Final = 5
+"""Regular expressions of one template: each may take some ten milliseconds, nothing else takes one."""
+
 _CALLS: Final[Mapping[str, Signature]] = {
     "as_timestamp": signature(clock.as_timestamp),
     "get": signature(lambda name, default=None: (name, default)),
@@ -87,11 +90,15 @@ _HINTS: Final[Mapping[str, str]] = {
 
 def vet(tree: nodes.Template) -> None:
     """Refuse a tree with anything in it that is not allowed; raises TemplateFault at the first of that."""
+    patterns = 0
     for number, (node, depth) in enumerate(_walk(tree)):
         if number >= MOST_NODES:
             raise TemplateFault(node.lineno, f"has more than {MOST_NODES} parts: make it simpler")
         if depth > DEEPEST:
             raise TemplateFault(node.lineno, "nested too deeply: make it simpler")
+        patterns += isinstance(node, nodes.Filter | nodes.Test) and node.name in PATTERNED
+        if patterns > MOST_PATTERNS:
+            raise TemplateFault(node.lineno, f"has more than {MOST_PATTERNS} regular expressions: make one of several")
         check = _CHECKS.get(type(node))
         reason = check(node) if check else _REFUSED.get(type(node), f"{_word(node)} is not allowed in a template")
         if reason:

@@ -189,7 +189,7 @@ def _event(payload: bytes) -> Event | None:
 
 
 def _unknown(number: int) -> RefusedError:
-    return RefusedError("unknown_letter", f"there is no dead letter {number}: `jitney dead` lists them")
+    return RefusedError("unknown_letter", f"there is no dead letter {number}: `jitney dead list` lists them")
 
 
 def _told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling; whoever retries waits for the commit instead

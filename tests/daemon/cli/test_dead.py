@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jitney.daemon import log
 from jitney.daemon.cli import main
 from jitney.daemon.routes.settings import RouteSettings
 from jitney.topics import Command, Reply
@@ -64,6 +65,7 @@ async def household(shared_broker: Broker, root: str, tmp_path: Path) -> AsyncIt
 @asynccontextmanager
 async def at_home(broker: Broker, root: str, folder: Path, **changes: Any) -> AsyncIterator[Household]:  # noqa: ANN401
     settings = config(broker.url, mqtt={"topic_root": root}, **changes)
+    log.configure("console", "error")
     async with running(settings, folder / "state") as daemon:
         await daemon.connected()
         yield Household(daemon, broker, root)

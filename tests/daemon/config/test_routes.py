@@ -57,7 +57,7 @@ def test_every_fault_of_every_route_and_grant_is_told_at_once(complaints: Callab
         (20, "routes[2].whenn"),
         (22, "routes[3].name"),
         (24, "routes[3].quiet_hours"),
-        (28, "grants[0].to"),
+        (28, "grants[0].to[1]"),
     ]
 
 
@@ -66,7 +66,7 @@ def test_every_fault_of_every_route_and_grant_is_told_at_once(complaints: Callab
     [
         ('from = "alcie"\nto = "bob"', "7: grants[0].from: there is no owner 'alcie': did you mean \"alice\"?"),
         ('from = "alice"\nto = "dave"', "8: grants[0].to: there is no owner 'dave'"),
-        ('from = "alice"\nto = "alice"', "8: grants[0].to: alice sees their own events anyway"),
+        ('from = "alice"\nto = "alice"', "8: grants[0].to: alice sees these events already"),
         ('from = "alice"\nto = "bob"\nuntil = "2030"', "9: grants[0].until: expected a date such as 2026-12-31"),
         ('from = "alice"', "6: grants[0].to: missing"),
     ],

@@ -109,6 +109,7 @@ SPIN: Final = [
     ("{{ data.text|regex_match(data.find) }}", 1, "stands in the template itself"),
     ("{{ data.text is search(find=data.find) }}", 1, "stands in the template itself"),
     ("{{ data.text|regex_search('.*.*.*.*x') }}", 1, "could take very long"),
+    ("{{ data.text is search('a.*b') }}" * 6, 1, "more than 5 regular expressions"),
     ("{{ data.text|regex_replace('a', 'b') }}", 1, "no filter regex_replace"),
     ("{{ data.text|urlize }}", 1, "no filter urlize"),
     ("{{ data|tojson|length }}", 1, 'did you mean "to_json"'),

@@ -151,6 +151,14 @@ def test_a_condition_holds_and_says_why(when: dict[str, Any], held: bool, words:
         ({"not": {}}, "not: there is no condition in it"),
         ({"not": 1}, "not: expected a table of conditions, got 1"),
         ({f"data.x{number}": number for number in range(101)}, "101 conditions: at most 100"),
+        (
+            {
+                "any": [{"data.x": {"gt": 1, "lt": 9}}] * 40,
+                "not": {"data.y": {"in": [1]}} | {f"data.z{n}": n for n in range(20)},
+            },
+            "101 conditions: at most 100",
+        ),
+        ({"any": [{"data.x": {"regex": "a"}}] * 11}, "11 regular expressions: at most 10"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place_and_remedy(when: dict[str, Any], complaint: str) -> None:
