@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jitney.daemon.broker.session import Incoming
-from jitney.daemon.delivery.inbox import event_of
+from jitney.daemon.delivery.inbox import received
 from jitney.topics import InvalidPayloadError
 from jitney.topics.tree import InboxTopic
 from tests.daemon.running import Daemon, Observer, config, observing, payload, running
@@ -203,7 +203,7 @@ async def test_the_inbox_takes_a_burst_in_order_while_it_pauses_the_broker(broke
 def test_whatever_arrives_in_the_inbox_is_an_event_of_that_owner_or_refused(body: bytes) -> None:
     incoming = Incoming("topic", body, retain=False, packet_id=1)
     try:
-        event = event_of(incoming, InboxTopic("alice", "nodered", "kind"), adapters=())
+        event, _ = received(incoming, InboxTopic("alice", "nodered", "kind"), adapters=())
     except InvalidPayloadError:
         return
     assert (event.owner, event.source, event.type) == ("alice", "/nodered", "inbox.kind")

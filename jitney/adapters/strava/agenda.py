@@ -28,10 +28,6 @@ class Agenda:
         item.due = min(item.due, due)
         item.priority = min(item.priority, priority)
 
-    def put_off(self, activity: int, *, until: float) -> None:
-        """Look at an activity only at ``until``."""
-        self._items[activity].due = until
-
     def done(self, activity: int) -> None:
         """Take an activity off."""
         self._items.pop(activity, None)

@@ -29,11 +29,9 @@ class Board:
         self._ctx = ctx
         self._subjects: dict[str, frozenset[str]] = {}
 
-    def begin(self, owners: Iterable[str]) -> None:
-        """Remove what an earlier run has shown to anybody but these; call it when these have been shown theirs."""
-        known = set(owners)
-        shown = [(owner, subject) for owner, subjects in self._subjects.items() for subject in subjects]
-        self._ctx.keep_states((owner, subject) for owner, subject in shown if owner in known)
+    def begin(self) -> None:
+        """Remove what an earlier run has shown; call it when everybody who is still there has been shown theirs."""
+        self._ctx.keep_states((owner, subject) for owner, subjects in self._subjects.items() for subject in subjects)
 
     def show(self, owner: str, states: Iterable[Shown], *, now: float) -> None:
         """Show exactly these states to an owner."""

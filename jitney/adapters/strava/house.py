@@ -80,7 +80,7 @@ class House:
                     await self._ask_to_sign_in(owner)
                 else:
                     self._ctx.owner_status(owner, "offline", self._why_not(owner))
-            self._porch.begin(self._workers)
+            self._porch.begin()
             await self._porch.run(self._workers)
 
     def worker(self, owner: str) -> Worker:

@@ -1,7 +1,7 @@
 """What each owner is shown: states, and in the status what hinders Strava's news from coming."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from jitney.adapters.base import Context
@@ -37,9 +37,9 @@ class Porch:
         self._timing = timing
         self._board = Board(ctx)
 
-    def begin(self, owners: Collection[str]) -> None:
-        """Take away what an earlier run has shown to anybody but ``owners``, who have been shown theirs."""
-        self._board.begin(owners)
+    def begin(self) -> None:
+        """Take away what an earlier run has shown, when all who are connected have been shown theirs."""
+        self._board.begin()
 
     async def run(self, workers: Mapping[str, Worker]) -> None:
         """Show everybody theirs every minute; cancelled to stop it."""

@@ -15,7 +15,7 @@ from jitney.daemon.routes.trials import Trial, try_route
 def compiled(config: Config) -> tuple[list[Route], list[Fault]]:
     """Return the routes of a configuration, and every fault of those that have one."""
     owners = list(config.owners)
-    return compile_routes(config.routes, owners=owners, adapters=_adapters(config), kinds=_kinds(config))
+    return compile_routes(config.routes, owners=owners, adapters=_adapters(config), kinds=kinds(config))
 
 
 def tried(config: Config) -> list[tuple[Route, list[Trial]]]:
@@ -43,8 +43,8 @@ def check_routes(config: Config, indices: Sequence[int], problems: Problems, *, 
 
 def check_grants(config: Config, indices: Sequence[int], problems: Problems) -> None:
     """Note what is wrong with the grants, whose places in the file are ``indices``."""
-    adapters, kinds = _adapters(config), _kinds(config)
-    for fault in granting.check_grants(config.grants, owners=list(config.owners), adapters=adapters, kinds=kinds):
+    adapters, known = _adapters(config), kinds(config)
+    for fault in granting.check_grants(config.grants, owners=list(config.owners), adapters=adapters, kinds=known):
         problems.add(("grants", indices[fault.route], *fault.path), fault.text)
 
 
@@ -61,7 +61,7 @@ def _adapters(config: Config) -> dict[str, str]:
     return {adapter.name: adapter.owner for adapter in config.adapters.values()}
 
 
-def _kinds(config: Config) -> Callable[[str], bool | None]:
+def kinds(config: Config) -> Callable[[str], bool | None]:
     """Return what tells whether a type is private, None for one that no adapter has."""
     return {kind.type: kind.private for adapter in config.adapters.values() for kind in adapter.type.kinds}.get
 

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.session import Incoming, Message
 from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.asked import read
 from jitney.daemon.delivery.replies import EXPIRY, Replies
 from jitney.daemon.log import bound, get
-from jitney.topics import InvalidPayloadError, InvalidTopicError, JitneyError, Reply, TopicTree, new_id, requests
+from jitney.topics import InvalidTopicError, JitneyError, Reply, TopicTree, new_id
 from jitney.topics.tree import RequestTopic, ResponseTopic
 
 MOST_AT_ONCE: Final = 4
@@ -78,7 +79,7 @@ class Administration:
 
     async def _reply(self, incoming: Incoming, name: str) -> Reply:
         try:
-            request = _read(incoming)
+            request = read(incoming, "request")
         except RefusedError as error:
             return Reply.failed(error.code, str(error))
         handler = self.handlers.get(name)
@@ -108,19 +109,10 @@ class Administration:
         return isinstance(address, ResponseTopic) and address.instance == self._instance
 
 
-def _read(incoming: Incoming) -> requests.Request:
-    if incoming.retain:
-        raise RefusedError("retained", "a request must not be retained: it would be carried out again and again")
-    try:
-        return requests.decode(incoming.payload)
-    except InvalidPayloadError as error:
-        raise RefusedError("invalid", str(error)) from error
-
-
 def _busy(incoming: Incoming) -> Reply:
     busy = Reply.failed("busy", f"{MOST_AT_ONCE} requests are under way: ask again")
     try:
-        transaction = _read(incoming).transaction
+        transaction = read(incoming, "request").transaction
     except RefusedError:
         return busy
     return replace(busy, transaction=transaction) if transaction else busy

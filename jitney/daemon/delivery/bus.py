@@ -14,7 +14,7 @@ from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.plans import NoPlans, Plan, Plans
 from jitney.daemon.log import Tally, get
 from jitney.daemon.store import outbox as rows
-from jitney.daemon.store.store import Store, StoreError
+from jitney.daemon.store.store import Store, StoreError, told
 from jitney.topics import MAX_HOPS, RESERVED, UNCLAIMED, Event, State, TopicTree, cloudevents
 from jitney.topics.tree import EventTopic, StateTopic
 
@@ -129,7 +129,7 @@ class Bus:
             self._outbox.put_durable(entries, [(self._lane(event), event.id) for event, *_ in accepted])
         for plan in plans:
             for sql, changes in plan.writes:
-                self._store.write(sql, changes, _told)
+                self._store.write(sql, changes, told)
         try:
             await self._store.committed()
         except StoreError as error:
@@ -191,7 +191,3 @@ class Bus:
     def _drop(self, owner: str, adapter: str, reason: str, **fields: str) -> None:
         self._counters.add("dropped", owner=owner, adapter=adapter, reason=reason)
         self._tally.add("dropped an event", key=f"{owner}/{adapter}/{reason}", reason=reason, **fields)
-
-
-def _told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling; whoever emits waits for the commit instead
-    return

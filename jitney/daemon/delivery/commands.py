@@ -11,10 +11,11 @@ import msgspec
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.session import Incoming
 from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.asked import read
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.log import Tally, bound, get
 from jitney.daemon.store.store import Store
-from jitney.topics import Command, InvalidPayloadError, Reply, new_id, requests
+from jitney.topics import Command, Reply, new_id, requests
 from jitney.topics.tree import CommandTopic
 
 MOST_AT_ONCE: Final = 16
@@ -22,8 +23,6 @@ MOST_AT_ONCE: Final = 16
 
 TIME_TO_LIVE: Final = 60.0
 """Seconds after which a command that was not begun is not carried out any more, unless its message says less."""
-
-MOST_BYTES: Final = 64_000
 
 _KEEP = "INSERT OR REPLACE INTO command (id, body) VALUES (?, ?)"
 _FORGET = "DELETE FROM command WHERE id = ?"
@@ -75,7 +74,7 @@ class Commands:
             deadline=time.time() + (incoming.expiry or TIME_TO_LIVE),
         )
         try:
-            request = _read(incoming)
+            request = read(incoming, "command")
             command = msgspec.structs.replace(
                 command,
                 data=request.data,
@@ -149,14 +148,3 @@ class Commands:
                 reason=reply.error.message,
             )
         self._replies.send(command, reply)
-
-
-def _read(incoming: Incoming) -> requests.Request:
-    if incoming.retain:
-        raise RefusedError("retained", "a command must not be retained: it would be carried out again and again")
-    if len(incoming.payload) > MOST_BYTES:
-        raise RefusedError("too_large", f"a command has at most {MOST_BYTES} bytes")
-    try:
-        return requests.decode(incoming.payload)
-    except InvalidPayloadError as error:
-        raise RefusedError("invalid", str(error)) from error

@@ -14,24 +14,12 @@ TYPE: Final = "inbox"
 """The first word of the type of every event from the inbox."""
 
 
-def reply_address(incoming: Incoming) -> ReplyAddress | None:
-    """Return where whoever handed in an event wants an answer, None when they want none.
+def received(
+    incoming: Incoming, address: InboxTopic, *, adapters: Collection[str]
+) -> tuple[Event, ReplyAddress | None]:
+    """Return the event in a message to the inbox, and where an answer to it is wanted, if it is.
 
-    Raises InvalidPayloadError as ``event_of`` does.
-    """
-    request = requests.decode(incoming.payload)
-    if not (incoming.response_topic or request.client or request.transaction):
-        return None
-    return ReplyAddress(
-        client=request.client or "_",
-        transaction=request.transaction or "_",
-        response_topic=incoming.response_topic,
-        correlation=incoming.correlation,
-    )
-
-
-def event_of(incoming: Incoming, address: InboxTopic, *, adapters: Collection[str]) -> Event:
-    """Return the event in a message to the inbox; raises InvalidPayloadError when it must not become one.
+    Raises InvalidPayloadError when it must not become an event.
 
     The topic decides about owner, source and kind: what the payload claims has to agree.
     """
@@ -49,7 +37,7 @@ def event_of(incoming: Incoming, address: InboxTopic, *, adapters: Collection[st
         message = f"the payload says owner {request.owner!r}, the topic {address.owner!r}"
         raise InvalidPayloadError(message)
     now = utc_now()
-    return Event(
+    event = Event(
         id=request.id or new_id(),
         source="/" + address.source,
         type=f"{TYPE}.{address.kind}",
@@ -60,4 +48,16 @@ def event_of(incoming: Incoming, address: InboxTopic, *, adapters: Collection[st
         hops=max(0, request.hops),
         causationid=request.causation or UNSET,
         data=request.data,
+    )
+    return event, _reply_address(incoming, request)
+
+
+def _reply_address(incoming: Incoming, request: requests.Request) -> ReplyAddress | None:
+    if not (incoming.response_topic or request.client or request.transaction):
+        return None
+    return ReplyAddress(
+        client=request.client or "_",
+        transaction=request.transaction or "_",
+        response_topic=incoming.response_topic,
+        correlation=incoming.correlation,
     )

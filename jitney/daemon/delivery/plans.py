@@ -5,12 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from jitney.daemon.store.store import Row
+from jitney.daemon.store.actions import Write
 from jitney.topics import Event
 from jitney.topics.messages import ReplyAddress
-
-Write = tuple[str, Sequence[Row]]
-"""A statement and its rows."""
 
 
 class Plan(Struct, frozen=True):

@@ -99,11 +99,10 @@ class Reception:
         return owner in self._owners
 
     def _event(self, item: Taken, address: InboxTopic) -> Event:
-        event = inbox.event_of(item.incoming, address, adapters=self._adapters)
+        event, answer = inbox.received(item.incoming, address, adapters=self._adapters)
         if not self._bus.admit(address.owner, address.source):
             message = f"{address.owner} has used too many words as source: use one of them"
             raise InvalidPayloadError(message)
-        answer = inbox.reply_address(item.incoming)
         if answer is not None:
             self._bus.plans.answer_to(event.id, answer)
         return event

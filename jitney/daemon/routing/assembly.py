@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jitney.daemon.config.routes import kinds
 from jitney.daemon.config.schema import Config
 from jitney.daemon.delivery.administration import Administration
 from jitney.daemon.delivery.outbox import Outbox
@@ -47,8 +48,7 @@ class Routing:
     ) -> None:
         bus, store, counters = services.bus, services.store, services.counters
         zone = datetime.now(UTC).astimezone().tzinfo or UTC
-        kinds = {kind.type: kind.private for adapter in config.adapters.values() for kind in adapter.type.kinds}
-        grants = Grants(config.grants, tree=tree, private=kinds.get)
+        grants = Grants(config.grants, tree=tree, private=kinds(config))
         variables = Variables(counters)
         self._sharing = Sharing(grants, outbox, store, tree=tree, counters=counters)
         deeds = Deeds(

@@ -17,7 +17,7 @@ from jitney.daemon.routing.grants import Grants
 from jitney.daemon.routing.planned import Planned, decode, describe
 from jitney.daemon.store import dead as rows
 from jitney.daemon.store.dead import Letter
-from jitney.daemon.store.store import Store, StoreError
+from jitney.daemon.store.store import Store, StoreError, told
 from jitney.topics import Event, InvalidPayloadError, InvalidTopicError, TopicTree, cloudevents, new_id
 from jitney.topics.tree import SharedTopic
 
@@ -103,7 +103,7 @@ class Dead:
         if reason := self._executor.refuses(fresh):
             raise RefusedError(reason, f"too many actions of {planned.owner} wait to be done: try again later")
         for sql, values in self._executor.rows([fresh]):
-            self._store.write(sql, values, _told)
+            self._store.write(sql, values, told)
         try:
             await self._removed(letter)
         except RefusedError:
@@ -133,7 +133,7 @@ class Dead:
 
     async def _removed(self, letter: Letter) -> None:
         """Remove a letter in one commit with what was written before; raises RefusedError when that fails."""
-        self._store.write(rows.DELETE, [(letter.id,)], _told)
+        self._store.write(rows.DELETE, [(letter.id,)], told)
         try:
             await self._store.committed()
         except StoreError as error:
@@ -190,7 +190,3 @@ def _event(payload: bytes) -> Event | None:
 
 def _unknown(number: int) -> RefusedError:
     return RefusedError("unknown_letter", f"there is no dead letter {number}: `jitney dead list` lists them")
-
-
-def _told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling; whoever retries waits for the commit instead
-    return

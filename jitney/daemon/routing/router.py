@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.plans import Plan, Write
+from jitney.daemon.delivery.plans import Plan
 from jitney.daemon.log import Tally, get
 from jitney.daemon.routes.actions import Drop
 from jitney.daemon.routes.compiled import Index, Route
@@ -25,6 +25,7 @@ from jitney.daemon.routing.records import Row
 from jitney.daemon.routing.timing import Timing
 from jitney.daemon.routing.variables import Variables
 from jitney.daemon.store import route_memory
+from jitney.daemon.store.actions import Write
 from jitney.daemon.store.store import Store
 from jitney.topics import HOUSE, Event
 from jitney.topics.messages import ROUTE, ReplyAddress
@@ -34,8 +35,6 @@ MOST_ADDRESSES: Final = 1000
 
 LOOK: Final = 60.0
 """The longest sleep in seconds: the wall clock may be put meanwhile."""
-
-_ALL = "SELECT owner, route, key, value, until FROM route_memory"
 
 _log = get("routes")
 
@@ -88,7 +87,7 @@ class Router:
 
     async def load(self) -> None:
         """Read what an earlier run remembered."""
-        found = await self._store.read(lambda db: db.execute(_ALL).fetchall())
+        found = await self._store.read(lambda db: db.execute(route_memory.ALL).fetchall())
         rows = [Row(owner, route, key, bytes(value), until) for owner, route, key, value, until in found]
         now = self._clock()
         self._memory.load(rows, now)
@@ -144,7 +143,7 @@ class Router:
         """Forget all that is remembered of an owner, on disk too."""
         for known in (self.journal, self.breakers, self._memory, self._variables):
             known.forget(owner)
-        self._store.write("DELETE FROM route_memory WHERE owner = ?", [(owner,)])
+        self._store.write(route_memory.ERASE, [(owner,)])
 
     def _document(self, event: Event, now: float) -> Document:
         variables = self._variables.of(event.owner, now)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jitney.adapters.errors import RefusedError
-from jitney.daemon.store.store import Store, StoreError
+from jitney.daemon.store.store import Store, StoreError, told
 
 _SAVE: Final = "INSERT OR REPLACE INTO kept (adapter, key, value) VALUES (?, ?, ?)"
 _FORGET: Final = "DELETE FROM kept WHERE adapter = ? AND key = ?"
@@ -37,12 +37,8 @@ class Kept:
         # A write that somebody waits for is not tried again behind their back: they are told, and decide.
         for sql, rows in ((_SAVE, saved), (_FORGET, forgotten)):
             if rows:
-                self._store.write(sql, rows, _told)
+                self._store.write(sql, rows, told)
         try:
             await self._store.committed()
         except StoreError as error:
             raise RefusedError("not_kept", str(error)) from error
-
-
-def _told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling; whoever saves waits for the commit instead
-    return

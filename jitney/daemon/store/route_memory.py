@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from jitney.daemon.store.store import Row
 
 PUT: Final = "INSERT OR REPLACE INTO route_memory (owner, route, key, value, until) VALUES (?, ?, ?, ?, ?)"
+ALL: Final = "SELECT owner, route, key, value, until FROM route_memory"
+ERASE: Final = "DELETE FROM route_memory WHERE owner = ?"
 DELETE: Final = "DELETE FROM route_memory WHERE owner = ? AND route = ? AND key = ?"
 
 

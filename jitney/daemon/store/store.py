@@ -33,6 +33,10 @@ class StoreError(JitneyError):
         self.passing = passing
 
 
+def told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling
+    """Be the ``then`` of a write that somebody waits for: when it fails, they decide whether it is tried again."""
+
+
 class _Write:
     """Rows for one statement; ``then`` learns whether they are on disk, ``kept`` ones are tried again."""
 
