@@ -10,7 +10,7 @@ from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.lanes import Entry, Lane
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.store import outbox as rows
-from jitney.daemon.store.store import RETRY_SECONDS, Store, StoreError
+from jitney.daemon.store.store import RETRY_SECONDS, Store, StoreError, told
 
 MEMORY_BYTES: Final = 16 << 20
 """What waits in memory of all lanes together; beyond it a lane keeps only ``SHARE`` entries there."""
@@ -112,7 +112,8 @@ class Outbox:
         What was seen carries the sequence of the lane, so that it goes on after a crash where it was.
         """
         self._insert(entries, spilling=False)
-        self._store.write(rows.SEEN, [(lane.id, lane.seen[event_id], event_id) for lane, event_id in seen])
+        # Like the entries, not tried again alone: what was refused would be taken for a duplicate when it comes again.
+        self._store.write(rows.SEEN, [(lane.id, lane.seen[event_id], event_id) for lane, event_id in seen], told)
         self._seen += len(seen)
         if self._seen >= rows.FORGET_EVERY:
             self._seen = 0
