@@ -64,10 +64,13 @@ class HomeClient:
         """Return every state by entity id."""
         return {state["entity_id"]: state for state in await self.ask("get_states")}
 
+    async def call(self, domain: str, service: str, entity: str, **data: object) -> None:
+        """Call a service on an entity; returns when it is done, raises LabError when it is refused."""
+        await self.ask("call_service", domain=domain, service=service, service_data=data, target={"entity_id": entity})
+
     async def set_number(self, entity: str, value: int) -> None:
         """Set an input_number."""
-        data = {"entity_id": entity, "value": value}
-        await self.ask("call_service", domain="input_number", service="set_value", service_data=data)
+        await self.call("input_number", "set_value", entity, value=value)
 
     async def _read(self) -> None:
         try:

@@ -1,56 +1,84 @@
-"""The examples to copy: right as they stand, and doing what they say in the whole daemon."""
+"""The routes to copy are right as they stand: at the end of a household's configuration, each and all together."""
 
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from msgspec import convert
-from msgspec.structs import replace
 
-from jitney.daemon.routes.compiled import compile_routes
-from jitney.daemon.routes.settings import RouteSettings
-from jitney.daemon.routes.trials import try_route
-from tests.at_meshtastic import FIRST, at_home, household, on_air
-from tests.fakes.meshtastic.payloads import PORTS
-from tests.fakes.mosquitto import Broker
-from tests.waiting import until
+from jitney.daemon.cli import main
+from tests.at_strava import REPOSITORY
+from tests.fakes.homeassistant.users import Users
 
-ROUTES = sorted((Path(__file__).parent.parent / "examples" / "routes").glob("*.toml"))
+ROUTES = sorted((REPOSITORY / "examples" / "routes").glob("*.toml"))
 
-CAROL = 0xCA401001
+HOUSEHOLD = """\
+version = 1
+[mqtt]
+url = "mqtt://localhost:1883"
+[owners.alice]
+name = "Alice"
+[owners.bob]
+name = "Bob"
+[adapters.home]
+type = "homeassistant"
+url = "http://homeassistant.local:8123"
+token = { env = "HOME_TOKEN" }
+[adapters.base]
+type = "meshtastic"
+owner = "alice"
+connection = "tcp://192.168.1.100"
+[adapters.strava]
+type = "strava"
+apps.main = { client_id = "12345", client_secret = { env = "STRAVA_SECRET" } }
+"""
 
 
-def routes(path: Path) -> tuple[RouteSettings, ...]:
-    return convert(tomllib.loads(path.read_text())["routes"], tuple[RouteSettings, ...])
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME_TOKEN", Users().add("Jitney").token)
+    monkeypatch.setenv("STRAVA_SECRET", "canary-of-strava-5c1f")
+
+
+def checked(folder: Path, examples: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Check a configuration that ends with these, and return the exit status and the complaints."""
+    path = folder / "config.toml"
+    path.write_text("\n".join([HOUSEHOLD, *examples]), encoding="utf-8")
+    status = main(["check", "-c", str(path)])
+    return status, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", ROUTES, ids=lambda path: path.stem)
-def test_every_route_to_copy_has_tests_and_passes_them(path: Path) -> None:
-    found, faults = compile_routes(routes(path), owners=["alice", "bob"], adapters={"base": "alice", "home": "_house"})
-    assert not faults
-    for route in found:
-        trials = try_route(route, names={"alice": "Alice", "bob": "Bob"})
-        assert trials
-        assert [trial.problem for trial in trials] == [""] * len(trials)
-
-
-async def test_a_ping_on_the_mesh_is_answered_to_its_sender_by_the_radio_that_heard_it(
-    broker: Broker, tmp_path: Path
+def test_every_example_is_right_at_the_end_of_a_configuration(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with on_air("base", "other") as radios:
-        settings = household(broker, radios, {"base": "alice", "other": "bob"})
-        settings = replace(settings, routes=routes(ROUTES[0].with_name("mesh-ping.toml")))
-        async with at_home(settings, radios, broker, tmp_path) as house:
-            carol = radios["base"].node(CAROL, long_name="Carol", hops=2)
-            carol.text("hello", to=FIRST)
-            carol.text("Ping", to=FIRST)
-            carol.text("ping", to=FIRST)
-            radios["other"].node(CAROL, long_name="Carol").text("ping", to=FIRST + 1)
-            answer = await radios["base"].received(PORTS.TEXT_MESSAGE_APP)
-            assert answer.to == CAROL
-            assert answer.decoded.payload.decode().startswith("pong: ")
-            assert answer.decoded.payload.decode().endswith("2 hops")
-            assert answer.decoded.reply_id
-            await until(lambda: len(house.texts("bob", "other")) == 1 and len(house.texts("alice", "base")) == 3)
-            assert not [packet for packet in radios["other"].sent if packet.decoded.portnum == PORTS.TEXT_MESSAGE_APP]
-            assert len([p for p in radios["base"].sent if p.decoded.portnum == PORTS.TEXT_MESSAGE_APP]) == 1
+    assert checked(tmp_path, [path.read_text(encoding="utf-8")], capsys) == (0, "")
+
+
+def test_all_examples_are_right_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked(tmp_path, [path.read_text(encoding="utf-8") for path in ROUTES], capsys) == (0, "")
+
+
+@pytest.mark.parametrize("path", ROUTES, ids=lambda path: path.stem)
+def test_the_tests_in_an_example_are_run_by_the_check(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = path.read_text(encoding="utf-8")
+    broken, count = re.subn(r'(?m)^expect = "nothing"$', 'expect = [{ state = "impossible" }]', text, count=1)
+    assert count == 1
+    status, complaints = checked(tmp_path, [broken], capsys)
+    assert status == 78
+    assert "fails: expected 1 action, got nothing" in complaints
+
+
+@pytest.mark.parametrize("path", ROUTES, ids=lambda path: path.stem)
+def test_every_example_says_what_it_does_and_every_route_tests_when_it_acts_and_when_not(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert "jitney check" in text.partition("[[routes]]")[0]
+    for route in tomllib.loads(text)["routes"]:
+        expected = [test["expect"] for test in route["tests"]]
+        assert "nothing" in expected
+        assert any(isinstance(one, list) and one for one in expected)
+        assert all(test["name"] for test in route["tests"])

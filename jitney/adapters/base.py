@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
+from jitney.adapters.entities import Device
 from jitney.adapters.secret import Secret
 from jitney.topics import Command, Event, EventData, Reply, State
 
@@ -123,6 +124,13 @@ class Context(Protocol):
     def keep_states(self, subjects: Iterable[tuple[str, str]]) -> None:
         """Declare the (owner, subject) pairs that exist: every other state of this adapter is removed."""
 
+    def announce(self, owner: str, devices: Iterable[Device]) -> None:
+        """Declare all devices of an owner that Home Assistant can show; call it again when they have changed.
+
+        What was declared before and is not among them is removed there. What is known when ``online`` is called for the
+        first time must have been declared by then.
+        """
+
     def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
         """Tell an owner that a person must do something; stays until resolved. ``alert`` is a short word."""
 
@@ -178,7 +186,8 @@ class AdapterType(Protocol):
 
     A ``Config`` or ``Identity`` refuses values by ValueError in ``__post_init__``; a text that begins with a field
     and a colon is told at that field. Both may have ``claims() -> Iterable[str]``: external ids that only
-    one adapter or one owner can have. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
+    one adapter or one owner can have, and a ``Config`` ``people() -> Iterable[tuple[str, str]]``: (field, owner) where it
+    names people. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
     """
 
     name: ClassVar[str]

@@ -28,7 +28,9 @@ from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.log import get
 from jitney.daemon.owners.registry import Owners
 from jitney.daemon.owners.vault import Vault
+from jitney.daemon.routing import routeless
 from jitney.daemon.store import outbox as outbox_rows
+from jitney.daemon.store.kept import Kept
 from jitney.daemon.store.meta import client_id
 from jitney.daemon.store.secrets import Entry
 from jitney.daemon.store.store import Store
@@ -43,10 +45,14 @@ from jitney.topics.messages import ROUTE
 from jitney.topics.tree import CommandTopic, InboxTopic
 
 if TYPE_CHECKING:
+    from jitney.daemon.discovery.announcer import Announcer
     from jitney.daemon.routing.assembly import Routing
 
 DRAIN_SECONDS: Final = 3.0
 """How long a stop waits for the broker to confirm what is on its way; the rest waits on disk for the next start."""
+
+DISCOVERY: Final = "discovery"
+"""Under this name it is kept and counted what Home Assistant is told."""
 
 _log = get("app")
 
@@ -88,6 +94,8 @@ class App:
                 core.create_task(work, name=name)
             if self._routing is not None:
                 core.create_task(self._routing.run(), name="routing")
+            if self._announcer is not None:
+                core.create_task(self._announcer.run(), name="discovery")
             try:
                 async with asyncio.TaskGroup() as adapters:
                     for name, runner in self._runners.items():
@@ -113,6 +121,8 @@ class App:
         self._stack.push_async_callback(self._keep_the_rest)
         await self._ledger.load()
         self._retained.begin()
+        if self._announcer is not None:
+            await self._announcer.load()
         if self._routing is not None:
             await self._routing.load()
         if config.http.listen:
@@ -136,6 +146,8 @@ class App:
             tree, ledger, instance=config.bus.instance, adapters={*enabled, ROUTE}, version=__version__
         )
         replies = Replies(tree, turns, counters)
+        self._announcer = _announcer(config, ledger, tree, store=store, replies=replies, counters=counters)
+        self._retained.branch = self._announcer
         self._administration = Administration(tree, replies, instance=config.bus.instance, counters=counters)
         self._retention = Retention(ledger, store)
         inbound = Inbound()
@@ -147,7 +159,12 @@ class App:
             window=config.mqtt.window,
             subscriptions=[
                 Subscription(pattern)
-                for pattern in (tree.filter(CommandTopic), tree.filter(InboxTopic), self._administration.pattern)
+                for pattern in (
+                    tree.filter(CommandTopic),
+                    tree.filter(InboxTopic),
+                    self._administration.pattern,
+                    *(self._announcer.subscriptions if self._announcer is not None else ()),
+                )
             ],
             replays=self._retained.patterns,
             protocol=config.mqtt.protocol,
@@ -168,6 +185,8 @@ class App:
             session=lambda: self._connection.session,
             counters=counters,
         )
+        if self._announcer is not None:
+            self._reception.elsewhere = self._announcer.heard
         vault = Vault(store, self._state_dir, environ=os.environ)
         self._doors = Doors(config.http.public_url, enabled)
         services = Services(
@@ -178,6 +197,7 @@ class App:
             doors=self._doors,
             vault=vault.for_adapter,
             state_dir=self._state_dir,
+            announcements=self._announcer,
         )
         for adapter in enabled.values():
             self._runners[adapter.name] = build(adapter, services, tree=tree, owners=owners)
@@ -186,7 +206,7 @@ class App:
             ledger,
             self._outbox,
             vault=vault.erase,
-            routing=self._routing.erase if self._routing else None,
+            others=self._forget,
             runners=self._runners,
             state_dir=self._state_dir,
         )
@@ -206,6 +226,7 @@ class App:
         """Return what routes need, None where there are none and no grants."""
         config = self.config
         if not (config.routes or config.grants):
+            self._administration.handlers.update(routeless.handlers(self._store, self._outbox, tree))
             return None
         from jitney.daemon.config.routes import compiled  # noqa: PLC0415 - memory for those who have routes
         from jitney.daemon.routing.assembly import Routing  # noqa: PLC0415
@@ -224,6 +245,12 @@ class App:
         services.bus.plans = routing.router
         routing.administer(self._administration)
         return routing
+
+    async def _forget(self, owner: str) -> None:
+        if self._routing is not None:
+            await self._routing.erase(owner)
+        if self._announcer is not None:
+            self._announcer.forget(owner)
 
     def _options(self, client: str) -> ConnectOptions:
         mqtt = self.config.mqtt
@@ -246,6 +273,8 @@ class App:
     async def _leave(self) -> None:
         for runner in self._runners.values():
             runner.board.set("offline", "the bus has stopped")
+        if self._routing is not None:
+            self._routing.leave()
         self._retained.say("state", self._retained.state("offline"))
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -256,3 +285,20 @@ class App:
 
     async def _keep_the_rest(self) -> None:
         await self._outbox.close(self._publisher.entries(self._connection.window.unconfirmed()))
+
+
+def _announcer(
+    config: Config, ledger: Ledger, tree: TopicTree, *, store: Store, replies: Replies, counters: Counters
+) -> "Announcer | None":
+    """Return what tells Home Assistant about devices, None where that is not wanted."""
+    if not config.discovery.enabled:
+        return None
+    from jitney.daemon.discovery.announcer import Announcer  # noqa: PLC0415 - memory for those who want it
+    from jitney.daemon.discovery.declared import Declared  # noqa: PLC0415
+
+    def send(message: Message, owner: str) -> None:
+        replies.publish(message, owner=owner, adapter=DISCOVERY)
+
+    declared = Declared(config, tree, version=__version__)
+    kept = Kept(store, f"/{DISCOVERY}")  # which no adapter is called
+    return Announcer(config, ledger, declared, kept=kept, send=send, counters=counters)

@@ -75,9 +75,14 @@ def event(
     time: str = "",
     actor: str = "",
     causation: str = "",
+    correlation: str = "",
     hops: int = 0,
 ) -> Event:
-    """Return the event that ``data`` describes; an empty text leaves its attribute out (id, time: made now)."""
+    """Return the event that ``data`` describes; an empty text leaves its attribute out (id, time: made now).
+
+    What a command brings about has its ``hops``, as ``causation`` its causation or, where it has none, its id, and
+    as ``correlation`` its id.
+    """
     now = utc_now()
     return Event(
         id=id or new_id(),
@@ -90,6 +95,7 @@ def event(
         hops=hops,
         actor=actor or UNSET,
         causationid=causation or UNSET,
+        correlationid=correlation or UNSET,
         data=Raw(_encode(data)),
     )
 

@@ -4,18 +4,18 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from jitney.daemon.broker.inbound import Taken
 from jitney.daemon.broker.session import Incoming
-from jitney.daemon.delivery.inbox import received
-from jitney.topics import InvalidPayloadError
-from jitney.topics.tree import InboxTopic
+from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.routes.settings import RouteSettings
+from jitney.topics import Event, cloudevents
 from tests.daemon.running import Daemon, Observer, config, observing, payload, running
 from tests.fakes.mosquitto import Broker
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 ECHO = "jitney/alice/command/played/echo"
 
@@ -23,6 +23,11 @@ ECHO = "jitney/alice/command/played/echo"
 async def reply(observer: Observer, topic: str = "jitney/alice/reply/_/_") -> dict[str, Any]:
     decoded: dict[str, Any] = msgspec.json.decode(payload(await observer.message(topic)))
     return decoded
+
+
+def refusals(daemon: Daemon) -> dict[tuple[str, str, str], int]:
+    counted = daemon.app._bus._counters.items()
+    return {(owner, adapter, reason): number for name, owner, adapter, reason, number in counted if name == "dropped"}
 
 
 async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_data(
@@ -58,6 +63,10 @@ async def test_a_command_without_mqtt_5_properties_is_answered_by_client_and_tra
         (ECHO, b"\xff", "invalid"),
         (ECHO, b'{"pad":"%s"}' % (b"x" * 70_000), "too_large"),
         (ECHO, b'{"data":{},"specversion":"1.0","owner":"bob"}', "foreign_owner"),
+        (ECHO, b'{"data":{},"client":"%s"}' % (b"/" * 50_000), "invalid"),
+        (ECHO, b'{"data":{},"transaction":"%s"}' % (b"/" * 50_000), "invalid"),
+        (ECHO, b'{"data":{},"specversion":"1.0","hops":9}', "loop"),
+        (ECHO, b'{"data":{},"specversion":"1.0","causationid":"%s"}' % (b"x" * 256), "invalid"),
         ("jitney/alice/command/nobody/echo", b"{}", "unknown_adapter"),
         ("jitney/alice/command/played/dance", b"{}", "unknown_command"),
         ("jitney/alice/command/played/crash", b"{}", "crashed"),
@@ -143,28 +152,161 @@ async def test_a_command_that_was_accepted_before_a_crash_is_carried_out_by_the_
         assert len(observer.on("jitney/alice/reply/_/_")) == 1
 
 
-async def test_an_inbox_event_becomes_an_event_of_its_owner(broker: Broker, tmp_path: Path) -> None:
+async def test_what_clears_a_retained_message_is_no_command_and_no_event(broker: Broker, tmp_path: Path) -> None:
+    inbox = "jitney/alice/inbox/desk/cleared"
     async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
         await daemon.connected()
+        await observer.publish(inbox, b"{}", retain=True)
+        await observer.publish(ECHO, b"", retain=True)
+        await observer.publish(inbox, b"", retain=True)
+        await observer.publish("jitney/alice/inbox/desk/last", b"")
+        await observer.message("jitney/alice/event/desk/last")
+        assert not observer.on("jitney/alice/event/desk/cleared")
+        assert not observer.on("jitney/alice/reply/_/_")
+        assert refusals(daemon) == {("alice", "inbox", "retained"): 1}
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_is_handed_in_as_json_or_as_a_cloudevent_becomes_an_event_of_its_owner(
+    broker: Broker, tmp_path: Path, *, protocol: str
+) -> None:
+    settings = config(broker.url, mqtt={"protocol": protocol})
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
         await observer.publish("jitney/alice/inbox/nodered/door.opened", b'{"door":"front"}')
+        body = b'{"specversion":"1.0","id":"7","source":"/phone","type":"bell","subject":"front","data":{"n":1}}'
+        await observer.publish("jitney/bob/inbox/phone/bell", body, ContentType="application/cloudevents+json")
         await observer.message("jitney/alice/event/nodered/door.opened")
         (event,) = observer.events("jitney/alice/event/nodered/door.opened")
         assert (event.type, event.source, event.owner) == ("inbox.door.opened", "/nodered", "alice")
         assert msgspec.json.decode(event.data) == {"door": "front"}
+        await observer.message("jitney/bob/event/phone/bell")
+        (event,) = observer.events("jitney/bob/event/phone/bell")
+        assert (event.id, event.type, event.subject, event.owner) == ("7", "inbox.bell", "front", "bob")
 
 
-async def test_an_inbox_event_that_claims_another_owner_or_an_adapters_name_is_refused(
+async def test_the_embedded_broker_hands_on_what_is_for_the_inbox(tmp_path: Path) -> None:
+    async with running(config("embedded:"), tmp_path) as daemon:
+        await daemon.connected()
+        port = int(daemon.app.broker_url.rpartition(":")[2])
+        async with aiomqtt.Client("127.0.0.1", port) as client:
+            await client.subscribe("jitney/alice/event/#", qos=1)
+            await client.publish("jitney/alice/inbox/phone/bell", b'{"n":1}', qos=1)
+            cloudevent = b'{"specversion":"1.0","id":"7","type":"post","data":{"n":2}}'
+            await client.publish("jitney/alice/inbox/phone/post", cloudevent, qos=1)
+            got: list[Event] = []
+            async with asyncio.timeout(DEADLINE):
+                while len(got) < 2:
+                    message = await anext(client.messages)
+                    if "/event/" in str(message.topic):  # amqtt sends what is retained to everybody
+                        got.append(cloudevents.decode(payload(message)))
+    assert [(event.type, msgspec.json.decode(event.data)) for event in got] == [
+        ("inbox.bell", {"n": 1}),
+        ("inbox.post", {"n": 2}),
+    ]
+    assert got[1].id == "7"
+
+
+async def test_an_event_that_is_handed_in_twice_happens_once_also_after_a_restart(
     broker: Broker, tmp_path: Path
+) -> None:
+    topic = "jitney/alice/inbox/phone/post"
+    post = b'{"specversion":"1.0","id":"post of today","data":{}}'
+    async with observing(broker.port) as observer:
+        async with running(config(broker.url), tmp_path) as daemon:
+            await daemon.connected()
+            await observer.publish(topic, post)
+            await observer.publish(topic, post)
+            await observer.publish("jitney/bob/inbox/phone/post", post)
+            await observer.message("jitney/bob/event/phone/post")
+        async with running(config(broker.url), tmp_path) as daemon:
+            await daemon.connected()
+            await observer.publish(topic, post)
+            await observer.publish(topic, b'{"specversion":"1.0","id":"post of tomorrow","data":{}}')
+            events = await observer.until(
+                lambda: len(found := observer.events("jitney/alice/event/phone/post")) >= 2 and found
+            )
+    assert [event.id for event in events] == ["post of today", "post of tomorrow"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "code"),
+    [
+        ("nodered/a", b"21.5", "invalid"),
+        ("nodered/a", b'{"specversion":"1.0","time":"yesterday","data":{}}', "invalid"),
+        ("nodered/a", b'{"specversion":"1.0","type":"b","data":{}}', "foreign_type"),
+        ("nodered/a", b'{"specversion":"1.0","owner":"bob","data":{}}', "foreign_owner"),
+        ("nodered/a", b'{"specversion":"1.0","hops":9,"data":{}}', "loop"),
+        ("played/ticked", b"{}", "foreign_source"),
+        ("route/anything", b"{}", "foreign_source"),
+        ("nodered/a%0Ab", b"{}", "invalid"),
+        ("%/a", b"{}", "invalid"),
+    ],
+)
+async def test_what_must_not_become_an_event_is_refused_with_a_code_and_what_comes_next_is_taken(
+    broker: Broker, tmp_path: Path, *, topic: str, body: bytes, code: str
 ) -> None:
     async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
         await daemon.connected()
-        await observer.publish("jitney/alice/inbox/nodered/a", b'{"specversion":"1.0","owner":"bob","data":{}}')
-        await observer.publish("jitney/alice/inbox/played/ticked", b"{}")
-        await observer.publish("jitney/mallory/inbox/nodered/a", b"{}")
+        await observer.publish(f"jitney/alice/inbox/{topic}", body)
         await observer.publish("jitney/alice/inbox/nodered/good", b"{}")
         await observer.message("jitney/alice/event/nodered/good")
-        await daemon.drained()
+        assert refusals(daemon) == {("alice", "inbox", code): 1}
         assert not [m for m in observer.messages if "/event/" in str(m.topic) and "good" not in str(m.topic)]
+
+
+async def test_the_inbox_of_somebody_who_is_not_configured_is_nobodys(broker: Broker, tmp_path: Path) -> None:
+    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+        await daemon.connected()
+        await observer.publish("jitney/mallory/inbox/nodered/a", b"{}")
+        await observer.publish("jitney/alice/inbox/nodered/a%2", b"{}")
+        await observer.publish("jitney/alice/inbox/nodered/good", b"{}")
+        await observer.message("jitney/alice/event/nodered/good")
+        assert refusals(daemon) == {("", "inbound", "unknown_owner"): 1, ("", "inbound", "invalid"): 1}
+
+
+async def test_a_source_whose_outbox_is_full_is_refused_and_another_one_of_the_same_owner_is_not(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Outbox.full
+    monkeypatch.setattr(Outbox, "full", lambda self, lane, number: lane.adapter == "camera" or full(self, lane, number))
+    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+        await daemon.connected()
+        session = daemon.app._connection.session
+        assert session is not None
+        both = [
+            Taken(Incoming(f"jitney/alice/inbox/{source}/moved", b"{}", retain=False, packet_id=0), session)
+            for source in ("camera", "door")
+        ]
+        await daemon.app._reception._keep(both)
+        await observer.message("jitney/alice/event/door/moved")
+        assert refusals(daemon) == {("alice", "inbox", "outbox_full"): 1}
+        assert not observer.on("jitney/alice/event/camera/moved")
+
+
+async def test_two_people_whose_tools_use_the_same_id_are_both_answered_where_they_asked(
+    broker: Broker, tmp_path: Path
+) -> None:
+    route = {"name": "answer", "on": "inbox.question", "do": [{"reply": {"to": "{{ owner.name }}"}}]}
+    settings = config(broker.url, routes=(msgspec.convert(route, RouteSettings),))
+    question = b'{"specversion":"1.0","id":"1","data":{}}'
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
+        session = daemon.app._connection.session
+        assert session is not None
+        asked = {owner: f"jitney/{owner}/reply/desk/of-{owner}" for owner in ("alice", "bob")}
+        both = [
+            Taken(
+                Incoming(
+                    f"jitney/{owner}/inbox/desk/question", question, retain=False, packet_id=0, response_topic=topic
+                ),
+                session,
+            )
+            for owner, topic in asked.items()
+        ]
+        await daemon.app._reception._keep(both)
+        for owner, topic in asked.items():
+            assert (await reply(observer, topic))["data"] == {"to": owner.title()}
 
 
 async def test_new_words_as_source_are_refused_when_an_owner_has_used_too_many(broker: Broker, tmp_path: Path) -> None:
@@ -188,24 +330,3 @@ async def test_the_inbox_takes_a_burst_in_order_while_it_pauses_the_broker(broke
         topic = "jitney/alice/event/nodered/n"
         await observer.until(lambda: len(observer.on(topic)) >= 1000)
         assert [msgspec.json.decode(event.data)["n"] for event in observer.events(topic)] == list(range(1000))
-
-
-@given(
-    st.binary()
-    | st.recursive(
-        st.none() | st.text() | st.integers(),
-        lambda inner: st.dictionaries(
-            st.sampled_from(["data", "transaction", "owner", "specversion", "id", "hops", "x"]), inner
-        ),
-    ).map(msgspec.json.encode)
-)
-@settings(suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_arrives_in_the_inbox_is_an_event_of_that_owner_or_refused(body: bytes) -> None:
-    incoming = Incoming("topic", body, retain=False, packet_id=1)
-    try:
-        event, _ = received(incoming, InboxTopic("alice", "nodered", "kind"), adapters=())
-    except InvalidPayloadError:
-        return
-    assert (event.owner, event.source, event.type) == ("alice", "/nodered", "inbox.kind")
-    assert event.hops >= 0
-    assert isinstance(msgspec.json.decode(event.data), dict)

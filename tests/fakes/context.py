@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from jitney.adapters.base import HttpHandler, HttpRequest, HttpResponse, Log, Owner, OwnerStatus
+from jitney.adapters.entities import Device
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.secret import Secret
 from jitney.topics import HOUSE, Event, State
@@ -87,6 +88,7 @@ class RecordingContext:
         self.removed: list[tuple[str, str]] = []
         self.kept_states: list[frozenset[tuple[str, str]]] = []
         self.statuses: list[tuple[str, str]] = []
+        self.devices: dict[str, tuple[Device, ...]] = {}
         self.alerts: dict[tuple[str, str], tuple[str, str]] = {}
         self.resolved: list[tuple[str, str]] = []
         self.counts: Counter[str] = Counter()
@@ -150,6 +152,10 @@ class RecordingContext:
         for key in [key for key in self.states if key not in keep]:
             del self.states[key]
             self.removed.append(key)
+        self._wake()
+
+    def announce(self, owner: str, devices: Iterable[Device]) -> None:
+        self.devices[owner] = tuple(devices)
         self._wake()
 
     def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:

@@ -105,7 +105,9 @@ class Demo:
                 owner=owner,
                 subject=happening.subject,
                 actor=cause.owner if cause else "",
-                causation=cause.id if cause else "",
+                causation=(cause.causation or cause.id) if cause else "",
+                correlation=cause.id if cause else "",
+                hops=cause.hops if cause else 0,
             )
         )
 

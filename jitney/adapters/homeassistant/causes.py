@@ -8,6 +8,7 @@ result does. Of a service call the first event is ``call_service``: it tells whi
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from jitney.adapters.homeassistant.frames import Origin
 from jitney.adapters.homeassistant.owners import Owners
@@ -21,13 +22,16 @@ _SECONDS: Final = 600.0
 class Cause(Struct, frozen=True):
     """``owner`` is the person who caused it, empty for nobody known; ``actor`` their id, else the user's.
 
-    ``command`` is the command of this bus that led to it; ``own`` says that this bus did it itself.
+    ``causation`` is the event of this bus that led to it, or the command where no event led to that one, ``hops`` how
+    many events it goes back through; ``command`` is that command. ``own`` says that this bus did it itself.
     """
 
     owner: str = ""
     actor: str | UnsetType = UNSET
-    command: str | UnsetType = UNSET
+    causation: str | UnsetType = UNSET
     own: bool = False
+    hops: int = 0
+    command: str | UnsetType = UNSET
 
 
 NOBODY: Final = Cause()
@@ -39,7 +43,14 @@ class Call:
     def __init__(self, command: Command, what: str) -> None:
         self.what = what
         self.context = ""
-        self.cause = Cause(command.owner, command.owner, command.id, own=True)
+        self.cause = Cause(
+            command.owner,
+            command.owner,
+            command.causation or command.id,
+            own=True,
+            hops=command.hops,
+            command=command.id,
+        )
 
 
 class Causes:
@@ -66,7 +77,7 @@ class Causes:
         parent = self._own.get(origin.parent_id) or self._led.get(origin.parent_id)
         if parent is None:
             return NOBODY
-        led = Cause(parent.owner, parent.actor, parent.command)
+        led = replace(parent, own=False)
         self._led.put(origin.id, led)
         return led
 

@@ -76,8 +76,10 @@ class Translator:
             time=updated if len(updated) == _USUAL_LENGTH and updated[-6:] == _UTC else _time(updated, observed),
             observed=observed,
             owner=entity.owner if entity.ruled or not cause.owner else cause.owner,
+            hops=cause.hops,
             actor=cause.actor,
-            causationid=cause.command,
+            causationid=cause.causation,
+            correlationid=cause.command,
             data=Raw(
                 _encode(
                     StateChanged(
@@ -162,8 +164,10 @@ class Translator:
             time=_time(happened.time_fired, observed),
             observed=observed,
             owner=owner or cause.owner or self._ctx.default_owner,
+            hops=cause.hops,
             actor=cause.actor,
-            causationid=cause.command,
+            causationid=cause.causation,
+            correlationid=cause.command,
             data=Raw(_encode(data)),
         )
 
@@ -207,8 +211,10 @@ class Translator:
             time=_time(change.time_fired, observed),
             observed=observed,
             owner=entity.owner if entity.ruled or not cause.owner else cause.owner,
+            hops=cause.hops,
             actor=cause.actor,
-            causationid=cause.command,
+            causationid=cause.causation,
+            correlationid=cause.command,
             data=Raw(
                 _encode(
                     StateChanged(

@@ -47,6 +47,16 @@ class SendText(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     want_ack: bool = True
 
 
+class Respond(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer the text ``reply_to`` that was heard, as a machine does: marked as one, and only where it may.
+
+    ``to`` is who wrote it; without it everybody on ``channel`` hears the answer. It is cut to one packet.
+    """
+
+    text: str
+    reply_to: Number
+
+
 class SendAlert(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Send ``text`` as an alert, which rings where it arrives and goes before everything else."""
 

@@ -66,6 +66,10 @@ class Book:
         found = [item for item in self._items.values() if command and item.command == command]
         return tuple(sorted(found, key=lambda item: item.part))
 
+    def of_kind(self, what: str) -> list[Outgoing]:
+        """Return all packets that are the same thing, like an ``answer``."""
+        return [item for item in self._items.values() if item.what == what]
+
     async def write(self, items: Iterable[Outgoing]) -> None:
         """Put the states of packets on disk, all or none; raises RefusedError."""
         values = {PREFIX + item.id: _encode(_kept(item)) for item in items if item.persistent}

@@ -1,10 +1,11 @@
 """The commands of a radio: what owners ask of it, and the replies they get. Imports the library."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from jitney.adapters.base import Context
 from jitney.adapters.errors import RefusedError
@@ -15,6 +16,7 @@ from jitney.adapters.meshtastic.asked import (
     GetPackets,
     RequestPosition,
     RequestTelemetry,
+    Respond,
     SendAlert,
     SendPosition,
     SendText,
@@ -23,6 +25,7 @@ from jitney.adapters.meshtastic.asked import (
     Traceroute,
     read,
 )
+from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.config import Config
 from jitney.adapters.meshtastic.control import Control
 from jitney.adapters.meshtastic.destinations import Destinations
@@ -38,6 +41,7 @@ from jitney.topics import Command, Reply, ReplyError
 
 SENDING: Final[Mapping[str, type[Asked]]] = {
     "send_text": SendText,
+    "respond": Respond,
     "send_alert": SendAlert,
     "send_position": SendPosition,
     "send_waypoint": SendWaypoint,
@@ -70,12 +74,14 @@ class Sent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far the packets of a command have come: the ``state`` of the one that is furthest behind.
 
     ``ids`` are those in the events ``meshtastic.sending``, one for each part; ``packet_ids`` of those already sent.
+    ``traceroute`` is the data of the event ``meshtastic.traceroute`` that was waited for.
     """
 
     state: Progress
     ids: tuple[str, ...]
     packet_ids: tuple[int, ...] = ()
     waypoint_id: int = 0
+    traceroute: Raw | UnsetType = UNSET
     code: str = ""
     reason: str = ""
 
@@ -93,6 +99,7 @@ class Commands:
         nodes: Nodes,
         owners: NodeOwners,
         log: PacketLog,
+        guard: Guard,
     ) -> None:
         own = link.info.number
         limits = config.limits
@@ -101,6 +108,8 @@ class Commands:
         self._timing = sender.timing
         self._nodes = nodes
         self._log = log
+        self._guard = guard
+        self._answering = asyncio.Lock()
         self._requests = Requests(limits, destinations, owners, own=own, timing=sender.timing)
         self._control = Control(ctx, config, link)
         self.sweeps = Sweeps(ctx, limits, sender=sender, requests=self._requests, nodes=nodes, own=own)
@@ -127,14 +136,35 @@ class Commands:
     async def _send(self, command: Command, asked: Asked) -> Reply:
         items: Sequence[Outgoing] = self._sender.of_command(command.id)
         if not items:
-            items = await self._sender.accept(self._requests.packets(command, asked))
+            items = await (self._answer(command, asked) if isinstance(asked, Respond) else self._ask(command, asked))
         if asked.wait != "queued":
             left = command.deadline - self._timing.unix() - MARGIN if command.deadline else PATIENCE
             items = await self._sender.reach(items, asked.wait, seconds=max(0.0, left))
-        return _reply(items)
+        return _reply(items, route=self._route(items))
+
+    def _route(self, items: Sequence[Outgoing]) -> Raw | UnsetType:
+        """Return the way that a traceroute has found, UNSET where there is none or the log has no room for it."""
+        (item, *_) = items
+        found = item.what == "traceroute" and item.state == "delivered"
+        return (self._log.route(item.packet_id, item.packet.to) or UNSET) if found else UNSET
+
+    async def _ask(self, command: Command, asked: Asked) -> Sequence[Outgoing]:
+        return await self._sender.accept(self._requests.packets(command, asked))
+
+    async def _answer(self, command: Command, asked: Respond) -> Sequence[Outgoing]:
+        """Accept an automatic answer, one after the other: each counts for the next. Raises RefusedError."""
+        async with self._answering:
+            now, answers = self._timing.now(), self._sender.answers()
+            text = self._guard.question(command.owner, asked.reply_to, answers=answers, now=now)
+            item = self._requests.answer(command, asked, asker=text.sender if text else 0)
+            self._guard.pace(item, answers=answers, now=now)
+            items = await self._sender.accept([item])
+            if text is not None:
+                self._guard.answered(text, item.text, now)
+            return items
 
 
-def _reply(items: Sequence[Outgoing]) -> Reply:
+def _reply(items: Sequence[Outgoing], *, route: Raw | UnsetType) -> Reply:
     """Return how far packets have come; that one has failed, or nobody knows, is an error with the same data."""
     worst = min(items, key=lambda item: _WORST.index(item.state))
     sent = Sent(
@@ -142,6 +172,7 @@ def _reply(items: Sequence[Outgoing]) -> Reply:
         ids=tuple(item.id for item in items),
         packet_ids=tuple(item.packet_id for item in items if item.packet_id),
         waypoint_id=worst.waypoint_id,
+        traceroute=route,
         code=worst.code,
         reason=worst.reason,
     )

@@ -112,6 +112,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         place = str(self.endpoint)
         yield place if isinstance(self.endpoint, Serial) else place.lower()
 
+    def people(self) -> Iterator[tuple[str, str]]:
+        """Yield whom the keys name."""
+        for owner in self.allow:
+            yield "allow", owner
+
     def allows(self, owner: str, action: str) -> bool:
         """Tell whether an owner may do something with the radio itself."""
         allowed = self.allow.get(owner, ())

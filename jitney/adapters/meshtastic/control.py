@@ -164,6 +164,7 @@ class Control:
                 owner=self._ctx.default_owner,
                 subject=self._link.info.node_id,
                 actor=command.owner,
-                causation=command.id,
+                causation=command.causation or command.id,
+                hops=command.hops,
             )
         )

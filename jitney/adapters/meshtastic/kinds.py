@@ -50,13 +50,14 @@ class Message(Readable, frozen=True, kw_only=True, omit_defaults=True):
 
     The text is as it was sent, except that U+FFFD stands for control characters other than newline and tab, and for
     what is not UTF-8. ``reply_id`` is the packet that it answers. ``reaction``: the text is an emoji put to the packet
-    ``reply_id``.
+    ``reply_id``. ``name`` is what the sender's node calls itself, once it has told; anybody can choose any name.
     """
 
     type: ClassVar[str] = "meshtastic.message"
     private: ClassVar[bool] = True
 
     text: str
+    name: str = ""
     reply_id: int = 0
     reaction: bool = False
 

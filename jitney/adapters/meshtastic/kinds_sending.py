@@ -23,8 +23,9 @@ Outcome = Literal["allowed", "refused", "done", "failed"]
 class Sending(EventData, frozen=True, kw_only=True, omit_defaults=True):
     """Something that this owner sends has come a step further; the subject and ``id`` name the packet.
 
-    ``what`` is ``text``, ``reaction``, ``alert``, ``traceroute``, ``position``, ``position_request``,
-    ``telemetry_request``, ``waypoint`` or ``waypoint_removal``; ``to`` a node id, or ``broadcast`` on ``channel``.
+    ``what`` is ``text``, ``answer`` (an automatic one), ``reaction``, ``alert``, ``traceroute``, ``position``,
+    ``position_request``, ``telemetry_request``, ``waypoint`` or ``waypoint_removal``; ``to`` a node id, or
+    ``broadcast`` on ``channel``.
     ``packet_id`` is known once it is sent. A long text goes out in ``parts``, of which this is number ``part`` and
     ``text`` its own words. ``code`` and ``reason`` say why it failed, expired or is unknown. After ``failed`` or
     ``unknown`` a late confirmation still makes it ``delivered``.

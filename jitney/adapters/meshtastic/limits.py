@@ -1,8 +1,11 @@
 """How much may be sent over a radio: the firmware's limits with a margin, and what a good neighbour keeps to."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
+
+LONGEST_COOLING: Final = 600
+"""Seconds for which what was sent is remembered at the least; a route can wait longer with ``once_per``."""
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,6 +20,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Above ``busy_above`` of channel utilisation only alerts and direct texts are sent, above ``alerts_only_above``
     only alerts. ``duty_cycle`` is the share of an hour in which the radio itself may send; 0: as its region says.
     A sweep takes ``sweep_every`` between two nodes, and ends after ``sweep_failures`` unanswered ones in a row.
+
+    Of an owner's automatic answers there is one in ``answer_every``, to the same node one in ``answer_sender_every``,
+    and none above ``answer_busy_above`` of channel utilisation.
     """
 
     text_every: Annotated[float, Meta(ge=2.05, le=3600)] = 2.2
@@ -34,6 +40,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duty_cycle: Annotated[float, Meta(ge=0, le=100)] = 0.0
     sweep_every: Annotated[float, Meta(ge=31, le=86_400)] = 31.0
     sweep_failures: Annotated[int, Meta(ge=1, le=1000)] = 10
+    answer_every: Annotated[float, Meta(ge=5, le=LONGEST_COOLING)] = 15.0
+    answer_sender_every: Annotated[float, Meta(ge=5, le=LONGEST_COOLING)] = 60.0
+    answer_busy_above: Annotated[float, Meta(ge=1, le=100)] = 25.0
 
     def __post_init__(self) -> None:
         if self.alerts_only_above < self.busy_above:

@@ -12,9 +12,9 @@ QUICK: Final = 5.0
 QUICK_TIMES: Final = 2
 """…more often than this in a row."""
 
-WINDOW: Final = 600.0
-MOST_QUESTIONS: Final = 6
-"""Within the window a person asks so many questions at most."""
+WINDOW: Final = 3600.0
+MOST_QUESTIONS: Final = 30
+"""Within the window a person asks so many questions at most: one who walks about and tries where the radio is heard."""
 
 MUTED: Final = 3600.0
 """Seconds of silence after which a machine is answered again."""
@@ -32,18 +32,13 @@ class _Behaviour(Struct):
 
 
 class Machines:
-    """How those behave that ask. Times are seconds of one monotonic clock."""
+    """How those behave that ask, by the number of the node. Times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Behaviour] = {}
+        self._known: dict[int, _Behaviour] = {}
 
-    def answered(self, sender: str, text: str, now: float) -> None:
-        """Learn what a sender was answered."""
-        behaviour = self._of(sender)
-        behaviour.answered, behaviour.answer = now, text.strip()
-
-    def suspects(self, sender: str, text: str, now: float) -> bool:
-        """Learn that a sender has asked; tell whether it is taken for a machine."""
+    def asked(self, sender: int, text: str, now: float) -> None:
+        """Learn that a sender has asked something; to be told of each question once."""
         behaviour = self._of(sender)
         asked = behaviour.asked
         if asked and now - asked[-1] >= MUTED:
@@ -57,9 +52,18 @@ class Machines:
             behaviour.muted = True
         if len(asked) > MOST_QUESTIONS:
             asked.popleft()
-        return behaviour.muted
 
-    def _of(self, sender: str) -> _Behaviour:
+    def answered(self, sender: int, text: str, now: float) -> None:
+        """Learn what a sender was answered."""
+        behaviour = self._of(sender)
+        behaviour.answered, behaviour.answer = now, text.strip()
+
+    def is_muted(self, sender: int) -> bool:
+        """Tell whether a sender was taken for a machine when it last asked."""
+        behaviour = self._known.get(sender)
+        return behaviour is not None and behaviour.muted
+
+    def _of(self, sender: int) -> _Behaviour:
         behaviour = self._known.pop(sender, None) or _Behaviour()
         self._known[sender] = behaviour
         if len(self._known) > MOST_SENDERS:

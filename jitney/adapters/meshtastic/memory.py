@@ -1,6 +1,7 @@
 """What one radio's adapter remembers over its attempts, and loses with the process."""
 
 from jitney.adapters.meshtastic.airtime import Airtime
+from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.config import Config
 from jitney.adapters.meshtastic.pacing import Pacing
 from jitney.adapters.meshtastic.packet_log import PacketLog
@@ -9,13 +10,14 @@ from jitney.adapters.meshtastic.timing import Timing
 
 
 class Memory:
-    """How fast the radio was spoken to, how busy its air was, who else takes it, and what was heard last."""
+    """How fast the radio was spoken to, how busy its air was, who else takes it, what was heard last and answered."""
 
     def __init__(self, config: Config) -> None:
         self.timing = Timing()
         self.rivals = Rivals(self.timing.now)
         self.pacing = Pacing(config.limits)
         self.airtime = Airtime(config.limits)
+        self.guard = Guard(config.limits, self.airtime)
         self._packets = config.packets
         self._log: PacketLog | None = None
 

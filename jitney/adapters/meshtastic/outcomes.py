@@ -104,6 +104,11 @@ class Outcomes:
             del self._items[next(iter(self._items))]
         self._items[item.packet_id] = item, now
 
+    def asked(self, packet_id: int) -> Outgoing | None:
+        """Return the packet of an id as long as an answer to it counts."""
+        item, _ = self._items.get(packet_id, (None, 0.0))
+        return item
+
     def heard(self, answer: Answer, *, own: int) -> Outgoing | None:
         """Return the packet in its new state, None when the answer changes nothing."""
         item, sent = self._items.get(answer.request, (None, 0.0))

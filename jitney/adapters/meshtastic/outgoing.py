@@ -9,6 +9,9 @@ from jitney.adapters.meshtastic.addresses import BROADCAST, address
 from jitney.adapters.meshtastic.kinds_sending import Progress, Sending
 from jitney.topics import Event, derived_id, event
 
+ANSWER: Final = "answer"
+"""What an automatic answer is."""
+
 NO_HOPS_GIVEN: Final = -1
 """The radio's own hop limit."""
 
@@ -45,6 +48,8 @@ class Packet(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Outgoing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One packet of an ``owner`` on its way; ``command`` is the id of the command that asked for it.
 
+    ``causation`` is the event that led to that, and ``hops`` what the events that follow carry. ``asker`` is the number
+    of the node that an automatic answer is for, where that is known.
     ``accepted``, ``until`` (its time to live), ``handed`` (given to the radio) and ``deadline`` (the command's) are in
     Unix seconds, ``patience`` is how many seconds after ``handed`` an answer may come. ``handing`` is written before
     it is given to the radio: if that is all that is known after a crash, it may be on the air or not. What is not
@@ -60,7 +65,10 @@ class Outgoing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     until: float
     patience: float
     command: str = ""
+    hops: int = 0
+    causation: str = ""
     deadline: float = 0.0
+    asker: int = 0
     part: int = 1
     parts: int = 1
     text: str = ""
@@ -72,6 +80,11 @@ class Outgoing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     packet_id: int = 0
     code: str = ""
     reason: str = ""
+
+    @property
+    def cause(self) -> str:
+        """The id of what its events were caused by: an event, else the command; empty where there is neither."""
+        return self.causation or self.command
 
     @property
     def is_final(self) -> bool:
@@ -107,5 +120,6 @@ def sending(item: Outgoing, *, adapter: str) -> Event:
         owner=item.owner,
         id=derived_id(adapter, item.id, item.state),
         subject=item.id,
-        causation=item.command,
+        causation=item.cause,
+        hops=item.hops,
     )

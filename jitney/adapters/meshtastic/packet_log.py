@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from jitney.adapters.meshtastic.addresses import address, node_id
 from jitney.adapters.meshtastic.heading import instant
+from jitney.adapters.meshtastic.kinds import Traceroute
 from jitney.adapters.meshtastic.packets import Packet
 from jitney.topics import Event
 
@@ -90,6 +91,14 @@ class PacketLog:
             ):
                 found.append(_entry(kept, whole=viewer == kept.owner))
         return found[::-1]
+
+    def route(self, request_id: int, target: int) -> Raw | None:
+        """Return what a node has answered to the traceroute of that packet id, None where that is not kept."""
+        for kept in reversed(self._kept):
+            packet, event = kept.packet, kept.event
+            if packet.request_id == request_id and packet.sender == target and event and event.type == Traceroute.type:
+                return event.data
+        return None
 
     def forget(self, owner: str) -> None:
         """Remove the packets of an owner."""

@@ -3,6 +3,8 @@
 from typing import Final
 from zlib import crc32
 
+from msgspec.structs import replace
+
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.meshtastic import contents, texts
 from jitney.adapters.meshtastic.addresses import BROADCAST, node_id
@@ -10,15 +12,17 @@ from jitney.adapters.meshtastic.asked import (
     Asked,
     RequestPosition,
     RequestTelemetry,
+    Respond,
     SendAlert,
     SendPosition,
     SendText,
     SendWaypoint,
     Traceroute,
 )
+from jitney.adapters.meshtastic.autoreply import marked
 from jitney.adapters.meshtastic.destinations import Destination, Destinations
 from jitney.adapters.meshtastic.limits import Limits
-from jitney.adapters.meshtastic.outgoing import NO_HOPS_GIVEN, Outgoing, Packet, Priority
+from jitney.adapters.meshtastic.outgoing import ANSWER, NO_HOPS_GIVEN, Outgoing, Packet, Priority
 from jitney.adapters.meshtastic.owners import NodeOwners
 from jitney.adapters.meshtastic.ports import Port
 from jitney.adapters.meshtastic.timing import Timing
@@ -28,6 +32,9 @@ SWEEP_PATIENCE: Final = 60.0
 """Seconds that a sweep waits for the answer of one node."""
 
 SWEEP_TIME_TO_LIVE: Final = 3600.0
+
+ANSWER_TIME_TO_LIVE: Final = 120.0
+"""Seconds after which nobody waits for an automatic answer any more."""
 
 _IDS: Final = 0xFFFFFFFF
 _LONGEST_REACTION: Final = 32
@@ -60,7 +67,24 @@ class Requests:
                 packet = self._question(command, asked)
         return [packet]
 
-    def step(self, owner: str, number: int, *, hop_limit: int | None) -> Outgoing:
+    def answer(self, command: Command, asked: Respond, *, asker: int) -> Outgoing:
+        """Return the packet of an automatic answer to a node, 0 where that is not known; raises RefusedError.
+
+        It waits behind what people write to each other, and not for long.
+        """
+        where = self._destinations.destination(asked.to, asked.channel)
+        direct = where.number != BROADCAST
+        if not asked.text.strip():
+            raise RefusedError("invalid", "text: there is nothing in it to send")
+        text = texts.cut(marked(asked.text), self._limits.part_bytes)
+        packet = self._packet(
+            Port.TEXT_MESSAGE_APP, text.encode(), where, asked, want_ack=direct, reply_id=asked.reply_to
+        )
+        item = self._outgoing(command, asked, packet, what=ANSWER, priority=Priority.CHANNEL_TEXT, text=text)
+        until = item.accepted + (asked.ttl or ANSWER_TIME_TO_LIVE)
+        return replace(item, until=until, asker=where.number if direct else asker)
+
+    def step(self, owner: str, number: int, *, hop_limit: int | None, hops: int, causation: str) -> Outgoing:
         """Return the traceroute of a sweep to one node."""
         packet = Packet(
             port=Port.TRACEROUTE_APP,
@@ -79,6 +103,8 @@ class Requests:
             accepted=now,
             until=now + SWEEP_TIME_TO_LIVE,
             patience=SWEEP_PATIENCE,
+            hops=hops,
+            causation=causation,
             persistent=False,
         )
 
@@ -193,6 +219,8 @@ class Requests:
             until=now + (asked.ttl or usual),
             patience=self._limits.answer_timeout,
             command=command.id,
+            hops=command.hops,
+            causation=command.causation,
             deadline=command.deadline,
             text=text,
             part=part,

@@ -16,7 +16,7 @@ from jitney.adapters.meshtastic.kinds_sending import Progress
 from jitney.adapters.meshtastic.limits import Limits
 from jitney.adapters.meshtastic.news import News
 from jitney.adapters.meshtastic.outcomes import Answer, Outcomes, complaint, failed, read_answer, refusal
-from jitney.adapters.meshtastic.outgoing import NO_HOPS_GIVEN, Outgoing, Priority
+from jitney.adapters.meshtastic.outgoing import ANSWER, NO_HOPS_GIVEN, Outgoing, Priority
 from jitney.adapters.meshtastic.pacing import Pacing, Slots
 from jitney.adapters.meshtastic.timing import Timing
 from jitney.adapters.meshtastic.waiting import Waiting
@@ -83,7 +83,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._early: list[Answer] = []
         self._marking = asyncio.Lock()
-        self._handing = False
+        self._handing: Outgoing | None = None
         self._running = False
         self._purge_at = timing.now() + _PURGE
 
@@ -136,6 +136,15 @@ class Sender:
         self._waiting.add(items, unix=self.timing.unix(), now=self.timing.now())
         self._wake.set()
         return tuple(items)
+
+    def answers(self) -> list[Outgoing]:
+        """Return the automatic answers that were accepted in the last minutes, also before a restart."""
+        return self._book.of_kind(ANSWER)
+
+    def answered_by(self, request: int, sender: int) -> Outgoing | None:
+        """Return the packet of that id if the node of that number may answer it, None when it was not sent by us."""
+        item = self._outcomes.asked(request) or self._handing
+        return item if item is not None and sender in (self._own, item.packet.to) else None
 
     def of_command(self, command: str) -> tuple[Outgoing, ...]:
         """Return the packets that a command has asked for already, none for a new one."""
@@ -219,11 +228,11 @@ class Sender:
         """Give a packet to the radio; tells False when that has to wait. Raises DisconnectedError."""
         if not await self._mark(item, handing=True):
             return False
-        self._handing = True
+        self._handing = item
         try:
             new = await self._send(item, link)
         finally:
-            self._handing = False
+            self._handing = None
             early, self._early = self._early, []
             self._pacing.sent(item.packet.port, self.timing.now())
             self._slots.taken()
@@ -282,7 +291,7 @@ class Sender:
             return
         new = self._outcomes.heard(answer, own=self._own)
         if new is None:
-            if self._handing and len(self._early) < _EARLY:
+            if self._handing is not None and len(self._early) < _EARLY:
                 self._early.append(answer)
             return
         if new.code == "duty_cycle_limit":

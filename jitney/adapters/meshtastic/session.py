@@ -33,6 +33,7 @@ class Session:
         self._link = link
         self._timing = memory.timing
         self._log = memory.log(ctx.default_owner)
+        self._guard = memory.guard
         self._dropped = 0
         self._unreadable = 0
         info = link.info
@@ -45,10 +46,8 @@ class Session:
             low_battery=config.low_battery,
             most=config.nodes,
         )
-        self._statistics = statistics.Statistics(ctx)
+        self._statistics = statistics.Statistics(ctx, since=self._timing.unix())
         self._uplink = uplink.Uplink(ctx, info)
-        listeners = Listeners(nodes=self._nodes, statistics=self._statistics, uplink=self._uplink, log=self._log)
-        self._translator = Translator(ctx, info, owners=owners, duplicates=EVERYWHERE, listeners=listeners)
         memory.airtime.region(info.region)
         self._sender = Sender(
             ctx,
@@ -59,8 +58,21 @@ class Session:
             airtime=memory.airtime,
             timing=memory.timing,
         )
+        listeners = Listeners(
+            nodes=self._nodes, statistics=self._statistics, uplink=self._uplink, log=self._log, guard=self._guard
+        )
+        self._translator = Translator(
+            ctx, info, owners=owners, duplicates=EVERYWHERE, listeners=listeners, request=self._sender.answered_by
+        )
         self._commands = Commands(
-            ctx, config, link=link, sender=self._sender, nodes=self._nodes, owners=owners, log=self._log
+            ctx,
+            config,
+            link=link,
+            sender=self._sender,
+            nodes=self._nodes,
+            owners=owners,
+            log=self._log,
+            guard=self._guard,
         )
 
     async def run(self) -> None:
@@ -86,8 +98,9 @@ class Session:
         return await self._commands.carry_out(command)
 
     async def erase(self, owner: str) -> None:
-        """Forget an owner's nodes, packets and what they wanted sent; raises RefusedError."""
+        """Forget an owner's nodes, packets, texts and what they wanted sent; raises RefusedError."""
         self._log.forget(owner)
+        self._guard.forget(owner)
         await self._sender.forget(owner)
         await self._nodes.erase(owner)
 

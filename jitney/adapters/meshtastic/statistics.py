@@ -54,9 +54,9 @@ class StatisticsState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Statistics:
-    """Counts for one radio."""
+    """Counts for one radio, ``since`` when in Unix seconds."""
 
-    def __init__(self, ctx: Context, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, ctx: Context, *, since: float, clock: Clock = time.monotonic) -> None:
         self.nodes = 0
         """How many nodes are known; told by who knows."""
         self.channel_utilization: float | None = None
@@ -64,7 +64,7 @@ class Statistics:
         self.air_util_tx: float | None = None
         """How much of the last hour the radio sent in percent, None while it has not said."""
         self._clock = clock
-        self._since = 0.0
+        self._since = since
         self._all = Rolling()
         self._ports: dict[str, Rolling] = {}
         self._counts: Counter[str] = Counter()
@@ -73,7 +73,6 @@ class Statistics:
     def heard(self, packet: Packet, data: EventData | None, *, own: bool, first: bool = True) -> None:
         """Count a packet; ``own``: the radio itself sent it, ``first``: it had not been heard before."""
         now = self._clock()
-        self._since = self._since or packet.arrived
         self._all.add(now)
         self._port(packet.port_name).add(now)
         if not first:
@@ -98,7 +97,7 @@ class Statistics:
         """Return the counts as they are now."""
         now = self._clock()
         return StatisticsState(
-            since=instant(self._since or None),
+            since=instant(self._since),
             packets=_count(self._all, now),
             ports={name: _count(port, now) for name, port in sorted(self._ports.items())},
             duplicates=self._counts["duplicates"],

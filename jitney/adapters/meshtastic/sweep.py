@@ -36,6 +36,8 @@ class _Plan(Struct):
     nodes: tuple[int, ...]
     hop_limit: int | None
     ended: asyncio.Event
+    hops: int = 0
+    cause: str = ""
     done: int = 0
     reached: int = 0
     why: str = ""
@@ -81,7 +83,15 @@ class Sweeps:
         if not nodes:
             message = f"no node of {command.owner} was heard by radio in the last {asked.hours:g} hours"
             raise RefusedError("nothing_to_do", message)
-        self._plan = _Plan(command.id, command.owner, nodes, asked.hop_limit, asyncio.Event())
+        self._plan = _Plan(
+            command.id,
+            command.owner,
+            nodes,
+            asked.hop_limit,
+            asyncio.Event(),
+            hops=command.hops,
+            cause=command.causation or command.id,
+        )
         self._begin.set()
         seconds = round(len(nodes) * self._limits.sweep_every)
         return Reply.ok({"id": command.id, "total": len(nodes), "at_least_seconds": seconds})
@@ -146,7 +156,7 @@ class Sweeps:
 
     async def _trace(self, plan: _Plan, number: int) -> Outgoing:
         """Ask for the way to a node; return what became of that."""
-        item = self._requests.step(plan.owner, number, hop_limit=plan.hop_limit)
+        item = self._requests.step(plan.owner, number, hop_limit=plan.hop_limit, hops=plan.hops, causation=plan.cause)
         try:
             await self._sender.accept([item])
         except RefusedError as error:
@@ -182,7 +192,14 @@ class Sweeps:
         )
         try:
             await self._ctx.emit(
-                event(data, adapter=self._ctx.name, owner=plan.owner, subject=plan.id, causation=plan.id)
+                event(
+                    data,
+                    adapter=self._ctx.name,
+                    owner=plan.owner,
+                    subject=plan.id,
+                    causation=plan.cause,
+                    hops=plan.hops,
+                )
             )
         except RefusedError:
             self._ctx.count("sending_not_told")

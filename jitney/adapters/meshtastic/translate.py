@@ -1,17 +1,21 @@
 """From what a radio heard to events: read, whose, heard before, what it says, who learns from it."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
+from msgspec.structs import replace
 
 from jitney.adapters.base import Context
 from jitney.adapters.meshtastic import kinds, packets
 from jitney.adapters.meshtastic.addresses import node_id
+from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.duplicates import Duplicates
 from jitney.adapters.meshtastic.heading import instant
 from jitney.adapters.meshtastic.heard import Notice, Received
 from jitney.adapters.meshtastic.nodes import Nodes
+from jitney.adapters.meshtastic.outgoing import Outgoing
 from jitney.adapters.meshtastic.owners import NodeOwners
 from jitney.adapters.meshtastic.packet_log import PacketLog
 from jitney.adapters.meshtastic.packets import Packet
@@ -32,13 +36,24 @@ class Listeners(Struct, frozen=True):
     statistics: Statistics
     uplink: Uplink
     log: PacketLog
+    guard: Guard
 
 
 class Translator:
-    """Translates for one radio; ``duplicates`` are shared by all radios of the process."""
+    """Translates for one radio; ``duplicates`` are shared by all radios of the process.
+
+    ``request`` returns the packet of ours that a node has answered, by its id and the number of the node.
+    """
 
     def __init__(
-        self, ctx: Context, info: RadioInfo, *, owners: NodeOwners, duplicates: Duplicates, listeners: Listeners
+        self,
+        ctx: Context,
+        info: RadioInfo,
+        *,
+        owners: NodeOwners,
+        duplicates: Duplicates,
+        listeners: Listeners,
+        request: Callable[[int, int], Outgoing | None],
     ) -> None:
         self._ctx = ctx
         self._info = info
@@ -49,6 +64,8 @@ class Translator:
         self._statistics = listeners.statistics
         self._uplink = listeners.uplink
         self._log = listeners.log
+        self._guard = listeners.guard
+        self._request = request
 
     def events(self, received: Received) -> list[Event]:
         """Return the events of a packet, its own first; raises nothing, whatever the library made of the packet."""
@@ -62,6 +79,9 @@ class Translator:
         first = self._duplicates.is_first(owner, packet)
         found = data_of(packet, radio=radio)
         data = None if isinstance(found, Nothing) else found
+        if isinstance(data, kinds.Message):
+            self._guard.heard(owner, packet.sender, data)
+            data = self._named(data, packet)
         own_event = self._event(packet, data, owner) if first and data is not None else None
         self._log.note(packet, owner=owner, event=own_event, copy=not first)
         self._statistics.heard(packet, data, own=packet.sender == radio, first=first)
@@ -101,7 +121,13 @@ class Translator:
         data = kinds.Radio(state="disconnected", node=node_id(self._info.number), reason=plain_text(reason))
         return self._about_radio(data, at)
 
+    def _named(self, message: kinds.Message, packet: Packet) -> kinds.Message:
+        node = self._nodes.get(packet.sender)
+        return replace(message, name=node.long_name) if node is not None and node.long_name else message
+
     def _event(self, packet: Packet, data: EventData, owner: str) -> Event:
+        """Return the event of a packet, which a packet of ours has caused where it answers one."""
+        asked = self._request(packet.request_id, packet.sender) if packet.request_id else None
         return Event(
             id=packet.event_id,
             source=self._source,
@@ -110,6 +136,8 @@ class Translator:
             time=instant(packet.time),
             observed=instant(packet.arrived),
             owner=owner,
+            hops=asked.hops if asked else 0,
+            causationid=(asked.cause or UNSET) if asked and asked.owner == owner else UNSET,
             data=Raw(_encode(data)),
         )
 

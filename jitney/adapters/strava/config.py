@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
+from jitney.adapters.base import Owner
 from jitney.adapters.secret import Secret
+from jitney.adapters.strava.sports import SPORTS
 
 Seconds = Annotated[float, Meta(gt=0)]
 Url = Annotated[str, Meta(extra={"expects": "a URL"})]
 
 _CLIENT_ID: Final = re.compile(r"[0-9]{1,12}")
+_NEAR: Final = 0.65
+"""How alike two words must be for one to be a slip for the other; 1 is the same."""
 
 
 class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +98,31 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield app.client_id
 
 
+class Show(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of an owner's Strava is shown in Home Assistant.
+
+    ``sports`` are sport types as Strava names them, each with its latest activity; none: those that the owner did
+    lately. ``recent`` latest activities of all sports are shown, and the ``gear`` that was used most. ``photos`` are
+    shown one after the other, each for ``photo_seconds``.
+    """
+
+    sports: tuple[str, ...] = ()
+    recent: Annotated[int, Meta(ge=1, le=10)] = 1
+    gear: Annotated[int, Meta(ge=0, le=20)] = 3
+    statistics: bool = True
+    photos: bool = False
+    photo_seconds: Annotated[float, Meta(ge=15, le=86_400)] = 60.0
+
+    def __post_init__(self) -> None:
+        for sport in self.sports:
+            if sport not in SPORTS:
+                message = f'sports: Strava has no sport type "{sport}": {_meant(sport)}'
+                raise ValueError(message)
+        if len(set(self.sports)) != len(self.sports):
+            message = "sports: the same one stands there twice"
+            raise ValueError(message)
+
+
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who an owner is at Strava: through which ``app`` they sign in (empty: the only one), and as which ``athlete``.
 
@@ -101,8 +131,24 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     app: str = ""
     athlete: Annotated[int, Meta(ge=0)] = 0
+    show: Show = field(default_factory=Show)
 
     def claims(self) -> Iterator[str]:
         """Yield what only one owner can be."""
         if self.athlete:
             yield str(self.athlete)
+
+
+_ANYBODY: Final = Identity()
+
+
+def identity(owner: Owner | None) -> Identity:
+    """Return who a configured person is at Strava; one of whom nothing is said can be anybody."""
+    return owner.identity if owner is not None and isinstance(owner.identity, Identity) else _ANYBODY
+
+
+def _meant(sport: str) -> str:
+    """Return a remedy for a sport type that there is not."""
+    known = {one.lower(): one for one in SPORTS}
+    near = get_close_matches(sport.lower(), known, n=1, cutoff=_NEAR)
+    return f'did you mean "{known[near[0]]}"?' if near else 'expected one such as "Ride", "Run" or "TrailRun"'

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jitney.adapters.base import Context
 from jitney.adapters.errors import RefusedError
-from jitney.adapters.strava.config import Identity
+from jitney.adapters.strava.config import Identity, identity
 
 ACTIVITY: tuple[str, ...] = ("activity:read", "activity:read_all")
 """Scopes of which one is needed to see activities and to be told of them."""
@@ -19,7 +19,6 @@ PROFILE = "profile:read_all"
 WRITE = "activity:write"
 
 _PREFIX: Final = "grant/"
-_NOBODY: Final = Identity()
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -113,6 +112,11 @@ class Grants:
             )
             raise RefusedError("claimed_athlete", message)
 
+    def expects(self, owner: str) -> bool:
+        """Tell whether it is configured that an owner signs in here, through one of these apps."""
+        known = self._ctx.owners.get(owner)
+        return known is not None and known.identity is not None and identity(known).app in ("", *self._apps)
+
     async def add(self, grant: Grant) -> None:
         """Keep a grant in place of the owner's one before it; it is on disk when this returns.
 
@@ -135,8 +139,7 @@ class Grants:
         self._leave(owner)
 
     def _identity(self, owner: str) -> Identity:
-        known = self._ctx.owners.get(owner)
-        return known.identity if known is not None and isinstance(known.identity, Identity) else _NOBODY
+        return identity(self._ctx.owners.get(owner))
 
     def _is_claimed(self, grant: Grant) -> bool:
         holder = self._by_athlete.get(grant.athlete)

@@ -1,22 +1,35 @@
 """Which retained topics are this instance's, and the birth message of each session."""
 
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from jitney.daemon.broker.ledger import GONE, Ledger
 from jitney.topics import InvalidTopicError, TopicTree, utc_now
+from jitney.topics.messages import ROUTE
 from jitney.topics.tree import AlertTopic, BusTopic, StateTopic, StatusTopic
 
 BUS: Final = "_bus"
 """Whose turn the topics of the bus itself take."""
 
 
+class Branch(Protocol):
+    """Retained topics of this instance that lie elsewhere."""
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """The filters under which they lie."""
+
+    def whose(self, topic: str) -> tuple[str, str] | None:
+        """Return the owner and the name in the ledger of a topic of the branch, None for one that is none of ours."""
+
+
 class RetainedTree:
     """One instance's part of the retained tree: what its adapters publish and what it says of itself.
 
-    Other instances may share the broker, so a topic is ours only by the name of one of our adapters.
+    Other instances may share the broker, so a topic is ours only by the name of one of our adapters. ``branch`` is what
+    lies elsewhere; it can be set until ``begin``.
     """
 
     def __init__(
@@ -29,11 +42,13 @@ class RetainedTree:
         self._adapters = adapters
         self.version = version
         self.boot = utc_now()
+        self.branch: Branch | None = None
 
     @property
     def patterns(self) -> list[str]:
         """The filters under which everything retained of this instance lies."""
         return [
+            *(self.branch.patterns if self.branch is not None else ()),
             *(self._tree.filter(kind, adapter=name) for name in self._adapters for kind in (StateTopic, StatusTopic)),
             self._tree.filter(AlertTopic),
             self._tree.filter(BusTopic, instance=self._instance),
@@ -50,16 +65,19 @@ class RetainedTree:
     def begin(self) -> None:
         """Clear what earlier runs published for adapters, owners or alerts that are not there any more.
 
-        Alerts are all cleared: who still needs one raises it again.
+        Alerts are all cleared, and the status of routes: who still needs one raises it again.
         """
         for topic, line in list(self._ledger.lines.items()):
+            if self.branch is not None and self.branch.whose(topic) is not None:
+                continue
             who = self._whose(topic)
             if who is None or who[1] == "alert" or (who[1] == "state" and who[0] not in self._adapters):
                 self._ledger.put(topic, GONE, owner=line.owner, adapter=line.adapter)
 
     def connected(self) -> None:
         """Publish the birth message, because the broker may have published the will."""
-        if self.state_topic not in self._ledger.lines:
+        line = self._ledger.lines.get(self.state_topic)
+        if line is None or line.payload is None:  # None: an earlier run has left it, and the broker its will
             self.say("state", self.state("online"))
         self._ledger.mark(self.state_topic)
 
@@ -71,7 +89,7 @@ class RetainedTree:
         try:
             address = self._tree.parse(topic)
         except InvalidTopicError:
-            return None
+            return self.branch.whose(topic) if self.branch is not None else None
         match address:
             case StateTopic(owner, adapter, _) if adapter in self._adapters:
                 return owner, adapter
@@ -93,7 +111,7 @@ class RetainedTree:
             case StateTopic(_, adapter, _):
                 return adapter, "state"
             case StatusTopic(_, adapter):
-                return adapter, "state"
+                return "" if adapter == ROUTE else adapter, "state"
             case AlertTopic():
                 return "", "alert"
         return "", "bus"

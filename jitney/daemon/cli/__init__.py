@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "tail": ("jitney.daemon.cli.tail", "watch the events of one owner or of all"),
     "send": ("jitney.daemon.cli.send", "send a command to an adapter and wait for the reply"),
     "strava": ("jitney.daemon.cli.strava", "connect people with their Strava accounts"),
-    "routes": ("jitney.daemon.cli.routes", "list the routes, and run their tests"),
+    "routes": ("jitney.daemon.cli.routes", "look at the routes, test and try them, and see what they did"),
     "dead": ("jitney.daemon.cli.dead", "look after what could not be published or done"),
     "owners": ("jitney.daemon.cli.owners", "erase what is kept of somebody"),
     "vault": ("jitney.daemon.cli.vault", "keep secrets of the configuration, encrypted"),

@@ -18,6 +18,7 @@ CLIENT: Final = "cli"
 """The level of the reply topic that says who asked."""
 
 _LONGEST_WAIT: Final = 3600
+_NOBODY_KNOWS: Final = "unknown_request"
 
 S = TypeVar("S", bound=Struct)
 
@@ -93,6 +94,20 @@ def data_of(reply: Reply, kind: type[S]) -> S:
     except (msgspec.MsgspecError, UnicodeError) as error:
         message = f"the reply is not what was asked for ({error}): is the daemon of another version?"
         raise NoReplyError(message) from error
+
+
+def answer(settings: MqttSettings, errand: Errand, kind: type[S]) -> S:
+    """Send a request to the bus itself and return what it answers.
+
+    Raises RefusedReplyError, NoReplyError or an error of the broker.
+    """
+    try:
+        return data_of(asyncio.run(ask(settings, errand)), kind)
+    except RefusedReplyError as error:
+        if error.code != _NOBODY_KNOWS:
+            raise
+        message = f"the running bus knows no request {errand.request}: it is of another version, start it again"
+        raise RefusedReplyError(error.code, message) from error
 
 
 class _Way(Struct, frozen=True):

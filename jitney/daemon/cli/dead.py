@@ -1,7 +1,6 @@
 """`jitney dead`: what could not be published or done, to be looked at, tried again or dropped."""
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from jitney.daemon import log
-from jitney.daemon.cli.asking import Errand, RefusedReplyError, add_timeout, ask, data_of
+from jitney.daemon.cli.asking import Errand, add_timeout, answer
 from jitney.daemon.cli.colours import BOLD, FAINT, YELLOW, Paint, colour_of
 from jitney.daemon.cli.common import UsageError, add_broker_arguments, configuration, note
 from jitney.daemon.cli.terminal import confirmed
@@ -38,7 +37,6 @@ _EPILOG: Final = """examples:
 Exit status: 0 done, 1 refused, not wanted or not answered.
 """
 
-_NOBODY_KNOWS: Final = "unknown_request"
 _LARGEST: Final = 2**63 - 1
 
 S = TypeVar("S", bound=Struct)
@@ -154,13 +152,7 @@ def _configured(args: argparse.Namespace) -> Config:
 def _asked(config: Config, args: argparse.Namespace, *, request: str, data: Mapping[str, object], kind: type[S]) -> S:
     """Return what the bus answers; raises RefusedReplyError, NoReplyError or an error of the broker."""
     errand = Errand(instance=args.instance or config.bus.instance, request=request, data=data, seconds=args.timeout)
-    try:
-        return data_of(asyncio.run(ask(config.mqtt, errand)), kind)
-    except RefusedReplyError as error:
-        if error.code != _NOBODY_KNOWS:
-            raise
-        message = "the running bus has neither routes nor grants, and so nobody who looks after dead letters"
-        raise RefusedReplyError(error.code, message) from error
+    return answer(config.mqtt, errand, kind)
 
 
 def _lines(shown: Shown, paint: Paint) -> Iterator[str]:

@@ -2,27 +2,23 @@
 
 import argparse
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
+from jitney.daemon.cli import routes_asking, routes_explain, routes_replay, routes_try
 from jitney.daemon.cli.colours import BOLD, FAINT, GREEN, RED, YELLOW, Paint
 from jitney.daemon.cli.common import from_vault, note
+from jitney.daemon.cli.routes_asking import paint, print_json
+from jitney.daemon.cli.routes_words import conditions, intentions, timing
 from jitney.daemon.config.load import load
 from jitney.daemon.config.paths import default_path
 from jitney.daemon.config.problems import one_line
 from jitney.daemon.config.routes import compiled, tried
 from jitney.daemon.config.schema import Config
-from jitney.daemon.log.stream import has_colours
 from jitney.daemon.routes.compiled import Route
-from jitney.daemon.routes.document import Document
-from jitney.daemon.routes.settings import RouteSettings, ScheduleSettings, Words
-from jitney.daemon.routes.trials import event_of
-from jitney.daemon.routing.planned import place
 
 _EPILOG: Final = """examples:
   jitney routes list                 whose they are, which events they want, and what they do
@@ -31,10 +27,14 @@ _EPILOG: Final = """examples:
 Nothing is asked of a running daemon. Exit status: 0 done, 1 a test fails, 78 the configuration is wrong.
 """
 
-ACTIONS: Final = ("command", "publish", "state", "reply", "notify", "webhook", "forward", "drop", "set")
-"""The words that actions of the file begin with."""
-
-_LONGEST: Final = 60
+_ALL: Final = """examples:
+  jitney routes list                           whose they are, which events they want, and what they do
+  jitney routes test                           run their tests, and tell how each ends
+  jitney routes explain                        the newest events, and what routes did about them
+  jitney routes explain 01JD3QZ6M2             why a route did something about an event, or nothing
+  jitney routes try 'long ride'                what it would do about the newest event that it wants
+  jitney routes replay alice --since 2h        publish what has come to alice again
+"""
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -62,42 +62,37 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "routes",
-        help="list the routes, and run their tests",
-        description="Look at the routes of a configuration.",
-        epilog=_EPILOG,
+        help="look at the routes, test and try them, and see what they did",
+        description="Look at the routes of a configuration, and at what they did in the running bus.",
+        epilog=_ALL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
     _action(actions, "list", _list, summary="list the routes: owners, events, conditions, actions")
     _action(actions, "test", _test, summary="run the tests of the routes")
+    routes_explain.add(actions)
+    routes_try.add(actions)
+    routes_replay.add(actions)
 
 
 def _action(
     actions: "argparse._SubParsersAction[Any]", name: str, run: Callable[[argparse.Namespace], int], *, summary: str
 ) -> None:
-    parser = actions.add_parser(
-        name,
-        help=summary,
-        description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = routes_asking.action(actions, name, run, summary=summary, epilog=_EPILOG)
     parser.add_argument(
         "-c", "--config", type=Path, metavar="FILE", help="the configuration (default: as `jitney check` finds it)"
     )
-    parser.add_argument("--json", action="store_true", help="print one line of JSON instead")
-    parser.set_defaults(run=run)
 
 
 def _list(args: argparse.Namespace) -> int:
     found = [_listed(route) for route in compiled(_configured(args))[0]]
     if args.json:
-        _print_json(found)
+        print_json(found)
         return 0
     if not found:
         note("There are no routes.")
     for one in found:
-        print(*_lines(one, _paint()), sep="\n")
+        print(*_lines(one, paint()), sep="\n")
     return 0
 
 
@@ -109,16 +104,16 @@ def _test(args: argparse.Namespace) -> int:
     ]
     failed = sum(not one.ok for one in found)
     if args.json:
-        _print_json(found)
+        print_json(found)
     else:
-        _tell(found, failed, _paint())
+        _tell(found, failed, paint())
     return 1 if failed else 0
 
 
-def _tell(found: list[Ended], failed: int, paint: Paint) -> None:
+def _tell(found: list[Ended], failed: int, colours: Paint) -> None:
     for one in found:
-        outcome = paint("ok    ", GREEN) if one.ok else paint("failed", RED)
-        problem = "" if one.ok else f": {paint(one_line(one.problem), YELLOW)}"
+        outcome = colours("ok    ", GREEN) if one.ok else colours("failed", RED)
+        problem = "" if one.ok else f": {colours(one_line(one.problem), YELLOW)}"
         print(f"{outcome}  {one_line(one.route)}: {one_line(one.test)}{problem}")
     if not found:
         note("There are no tests of routes.")
@@ -130,8 +125,8 @@ def _configured(args: argparse.Namespace) -> Config:
     return load(args.config or default_path(os.environ), environ=os.environ, vault=from_vault)
 
 
-def _lines(one: Listed, paint: Paint) -> Iterator[str]:
-    yield paint(one_line(one.name), BOLD) + ("" if one.enabled else paint("  not enabled", YELLOW))
+def _lines(one: Listed, colours: Paint) -> Iterator[str]:
+    yield colours(one_line(one.name), BOLD) + ("" if one.enabled else colours("  not enabled", YELLOW))
     rows = [
         ("owner", [", ".join(one.owners).replace("*", "everybody, each for themselves")]),
         ("on", [", ".join(one.on)] if one.on else []),
@@ -141,7 +136,7 @@ def _lines(one: Listed, paint: Paint) -> Iterator[str]:
     ]
     for head, texts in rows:
         for text in texts:
-            yield f"  {paint(f'{head:<5}', FAINT)}  {one_line(text)}"
+            yield f"  {colours(f'{head:<5}', FAINT)}  {one_line(text)}"
 
 
 def _listed(route: Route) -> Listed:
@@ -151,69 +146,7 @@ def _listed(route: Route) -> Listed:
         enabled=settings.enabled,
         owners=["*"] if route.owners is None else sorted(route.owners),
         on=list(route.patterns),
-        conditions=[*_conditions(route), *_timing(settings)],
-        actions=[_done(table) for table in settings.do],
+        conditions=[*conditions(route), *timing(settings)],
+        actions=intentions(settings),
         tests=len(settings.tests),
     )
-
-
-def _conditions(route: Route) -> list[str]:
-    """Return what is asked of an event; what one would have to say to that is no matter here."""
-    document = Document(event_of(route, {"type": "none"}))
-    return [condition.explain(document).what for condition in route.conditions]
-
-
-def _timing(settings: RouteSettings) -> Iterator[str]:
-    if settings.schedule is not None:
-        yield _schedule(settings.schedule)
-    if settings.for_:
-        yield f"only when it has stayed like that for {_seconds(settings.for_)}"
-    if settings.count is not None:
-        yield f"only number {settings.count.n} of those within {_seconds(settings.count.within)}"
-    if settings.debounce:
-        yield f"only when nothing more has come for {_seconds(settings.debounce)}"
-    if settings.throttle:
-        yield f"then not again for {_seconds(settings.throttle)}"
-    if settings.once_per:
-        yield f"once per {settings.once_per.strip()}"
-    if settings.quiet_hours:
-        yield f"not during {settings.quiet_hours}"
-
-
-def _schedule(schedule: ScheduleSettings) -> str:
-    times = [f"at {', '.join(_words(schedule.at))}"] if schedule.at else []
-    if schedule.every:
-        times.append(f"every {_seconds(schedule.every)}")
-    days = f" on {', '.join(_words(schedule.days))}" if schedule.days else ""
-    return " and ".join(times) + days
-
-
-def _done(table: Mapping[str, Any]) -> str:
-    """Return what an action of the file does, without a secret: the path of a URL can be one."""
-    word = next(word for word in ACTIONS if word in table)
-    value = table[word]
-    if word == "webhook":
-        text = f"{table.get('method', 'POST')} {place(value)}"
-    elif word == "drop":
-        text = ""
-    else:
-        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    after = f" after {_seconds(table['delay'])}" if table.get("delay") else ""
-    return f"{word} {short}".rstrip() + after
-
-
-def _words(words: Words) -> tuple[str, ...]:
-    return (words,) if isinstance(words, str) else words
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.12g} s"
-
-
-def _paint() -> Paint:
-    return Paint(enabled=has_colours(sys.stdout, os.environ))
-
-
-def _print_json(value: object) -> None:
-    print(msgspec.json.encode(value).decode())

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from jitney.daemon.config.positions import Key
 from jitney.daemon.config.problems import Problems
-from jitney.daemon.config.schema import BusSettings, HttpSettings, MqttSettings
+from jitney.daemon.config.schema import BusSettings, Config, HttpSettings, MqttSettings
 from jitney.daemon.config.urls import TLS, address_fault, broker_fault, scheme, web_fault
-from jitney.daemon.config.words import got
+from jitney.daemon.config.words import got, mean
+from jitney.daemon.routes.zones import zone
 from jitney.topics import InvalidTopicError, TopicTree
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -26,6 +28,10 @@ def check_bus(settings: BusSettings, problems: Problems) -> None:
         problems.add(("bus", "instance"), f"expected {NAME_RULE}, got {got(settings.instance)}")
     if settings.state_dir and not is_absolute(settings.state_dir):
         problems.add(("bus", "state_dir"), f"expected an absolute path, got {got(settings.state_dir)}")
+    try:
+        zone(settings.time_zone)
+    except ValueError as error:
+        problems.add(("bus", "time_zone"), str(error))
 
 
 def is_absolute(path: str) -> bool:
@@ -39,6 +45,27 @@ def check_http(settings: HttpSettings, problems: Problems) -> None:
         problems.add(("http", "listen"), fault)
     if settings.public_url and (fault := web_fault(settings.public_url)):
         problems.add(("http", "public_url"), fault)
+
+
+def check_discovery(config: Config, problems: Problems) -> None:
+    """Note what is wrong with `[discovery]` and with what owners say about it."""
+    _check_prefix(config.discovery.prefix, ("discovery", "prefix"), config, problems)
+    for owner in config.owners.values():
+        key = ("owners", owner.id, "discovery")
+        if owner.discovery.prefix:
+            _check_prefix(owner.discovery.prefix, (*key, "prefix"), config, problems)
+        for name in owner.discovery.private:
+            if name not in config.adapters:
+                remedy = mean(name, config.adapters) or ": give the name of an adapter"
+                problems.add((*key, "private"), f"there is no section [adapters.{name}]{remedy}")
+
+
+def _check_prefix(prefix: str, key: Key, config: Config, problems: Problems) -> None:
+    """Note why Home Assistant's topics cannot begin with a prefix."""
+    if not prefix or _root_fault(prefix):
+        problems.add(key, f"expected levels of a topic such as homeassistant, got {got(prefix)}")
+    elif f"{prefix}/".startswith(f"{config.mqtt.topic_root}/"):
+        problems.add(key, f"lies inside mqtt.topic_root, which is {config.mqtt.topic_root!r}: choose another one")
 
 
 def check_mqtt(settings: MqttSettings, problems: Problems, *, folder: Path) -> MqttSettings:

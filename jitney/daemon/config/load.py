@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.adapters.secret import Secret
-from jitney.daemon.config.checks import check_bus, check_http, check_mqtt, is_absolute
+from jitney.daemon.config.checks import check_bus, check_discovery, check_http, check_mqtt, is_absolute
 from jitney.daemon.config.convert import Converter
 from jitney.daemon.config.paths import state_dir
 from jitney.daemon.config.positions import Key, positions
@@ -21,6 +21,7 @@ from jitney.daemon.config.references import References
 from jitney.daemon.config.schema import (
     BusSettings,
     Config,
+    DiscoverySettings,
     HttpSettings,
     MqttSettings,
     OutboxSettings,
@@ -124,7 +125,7 @@ def _config(
     document: dict[str, Any], converter: Converter, *, problems: Problems, folder: Path, trials: bool
 ) -> Config:
     """Return the configuration without what has a problem."""
-    converter.unknown(document, ["version", *(set(Config.__struct_fields__) - {"folder"})], ())
+    converter.unknown(document, ["version", *(set(Config.__struct_fields__) - {"folder", "scripts"})], ())
     sections = Sections(converter, problems)
     owners = document.get("owners", {})
     routes = converter.each(RouteSettings, document.get("routes", []), ("routes",))
@@ -136,6 +137,7 @@ def _config(
         http=converter.section(HttpSettings, document.get("http", {}), ("http",)),
         adapters=sections.adapters(document.get("adapters", {}), owners if isinstance(owners, dict) else ()),
         owners=sections.owners(owners),
+        discovery=_discovery(document, converter),
         routing=converter.section(RoutingSettings, document.get("routing", {}), ("routing",)),
         routes=tuple(routes.values()),
         grants=tuple(grants.values()),
@@ -143,17 +145,26 @@ def _config(
     )
     check_bus(config.bus, problems)
     check_http(config.http, problems)
-    if routes or grants or config.routing.webhooks:
+    check_discovery(config, problems)
+    if routes or grants or config.routing.webhooks or config.routing.python:
         from jitney.daemon.config.routes import (  # noqa: PLC0415 - memory for those who have routes
             check_grants,
             check_routes,
             check_webhooks,
+            with_scripts,
         )
 
         check_webhooks(config, problems)
-        check_routes(config, list(routes), problems, trials=trials)
+        config, places = with_scripts(config, list(routes), problems, folder=folder)
+        check_routes(config, places, trials=trials)
         check_grants(config, list(grants), problems)
     return replace(config, mqtt=check_mqtt(config.mqtt, problems, folder=folder))
+
+
+def _discovery(document: dict[str, Any], converter: Converter) -> DiscoverySettings:
+    if "discovery" not in document:
+        return DiscoverySettings(enabled=False)
+    return converter.section(DiscoverySettings, document["discovery"], ("discovery",))
 
 
 def _check_version(version: object, problems: Problems) -> None:

@@ -42,10 +42,21 @@ class Problems:
         self._lines = lines or {}
         self._errors: list[Problem] = []
         self._warnings: list[Problem] = []
+        self._beside: list[Problems] = []
+
+    def beside(self, file: str, lines: Mapping[Key, int]) -> "Problems":
+        """Return what collects for another file that belongs to this one; its errors are raised with these."""
+        other = Problems(file, lines)
+        self._beside.append(other)
+        return other
 
     def add(self, key: Key, message: str) -> None:
         """Note an error at ``key``, or at the nearest table around it when the file does not have that key."""
         self._errors.append(self._problem(key, message))
+
+    def add_at(self, line: int, key: Key, message: str) -> None:
+        """Note an error in a line, 0 for the whole file."""
+        self._errors.append(Problem(self._file, line, dotted(key), one_line(message)))
 
     def warn(self, key: Key, message: str) -> None:
         """Note what a person should know, but what does not keep the configuration from being used."""
@@ -56,9 +67,14 @@ class Problems:
         return next((self._lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in self._lines), 0)
 
     def raise_any(self) -> None:
-        """Raise ConfigError when there is an error, all of them in the order of the file."""
-        if self._errors:
-            raise ConfigError(sorted(self._errors, key=_place))
+        """Raise ConfigError with all errors when there is one."""
+        if errors := self.errors:
+            raise ConfigError(errors)
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The errors, in the order of the file, then those of the files beside it."""
+        return [*sorted(self._errors, key=_place), *(error for other in self._beside for error in other.errors)]
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

@@ -1,21 +1,28 @@
 """Routes and grants of a file: compiled, and every mistake noted at its line."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from operator import is_
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from jitney.daemon.config.problems import Problems
 from jitney.daemon.config.schema import Config
+from jitney.daemon.config.scripts import Place, read_scripts
 from jitney.daemon.routes import granting
 from jitney.daemon.routes.allowed import Pattern
 from jitney.daemon.routes.compiled import Fault, Route, compile_routes
 from jitney.daemon.routes.trials import Trial, try_route
+from jitney.daemon.routes.zones import zone
 
 
-def compiled(config: Config) -> tuple[list[Route], list[Fault]]:
-    """Return the routes of a configuration, and every fault of those that have one."""
-    owners = list(config.owners)
-    return compile_routes(config.routes, owners=owners, adapters=_adapters(config), kinds=kinds(config))
+def compiled(config: Config) -> tuple[Sequence[Route], Sequence[Fault]]:
+    """Return the routes of a configuration, and every fault of those that have one.
+
+    Asked again of the same configuration it returns the same: a thousand routes are compiled once when the bus starts.
+    """
+    return _compiled(_Part(config))
 
 
 def tried(config: Config) -> list[tuple[Route, list[Trial]]]:
@@ -23,22 +30,35 @@ def tried(config: Config) -> list[tuple[Route, list[Trial]]]:
     return _tried(config, compiled(_all_enabled(config))[0])
 
 
-def check_routes(config: Config, indices: Sequence[int], problems: Problems, *, trials: bool) -> None:
-    """Note what is wrong with the routes, whose places in the file are ``indices``; with ``trials`` which tests fail.
+def with_scripts(
+    config: Config, indices: Sequence[int], problems: Problems, *, folder: Path
+) -> tuple[Config, list[Place]]:
+    """Return the configuration with the Python routes whose files lie in ``folder``, and the place of each route.
+
+    Those of the routes that it has already are ``indices``.
+    """
+    scripts = read_scripts(config.routing.python, problems, folder=folder)
+    places = [*(Place(problems, ("routes", index)) for index in indices), *scripts.places]
+    return replace(config, routes=(*config.routes, *scripts.routes), scripts=scripts.files), places
+
+
+def check_routes(config: Config, places: Sequence[Place], *, trials: bool) -> None:
+    """Note what is wrong with the routes, each at its place; with ``trials`` also which of their tests fail.
 
     A route with a fault is not tried.
     """
     routes, faults = compiled(_all_enabled(config) if trials else config)
     for fault in faults:
-        problems.add(("routes", indices[fault.route], *fault.path), fault.text)
+        place = places[fault.route]
+        place.problems.add((*place.key, *fault.path), fault.text)
     if not trials:
         return
     faulty = {fault.route for fault in faults}
-    sound = [index for number, index in enumerate(indices) if number not in faulty]
-    for index, (_, ended) in zip(sound, _tried(config, routes), strict=True):
+    sound = [place for number, place in enumerate(places) if number not in faulty]
+    for place, (_, ended) in zip(sound, _tried(config, routes), strict=True):
         for number, trial in enumerate(ended):
             if trial.problem:
-                problems.add(("routes", index, "tests", number), f"{trial.name} fails: {trial.problem}")
+                place.problems.add((*place.key, "tests", number), f"{trial.name} fails: {trial.problem}")
 
 
 def check_grants(config: Config, indices: Sequence[int], problems: Problems) -> None:
@@ -57,6 +77,27 @@ def check_webhooks(config: Config, problems: Problems) -> None:
             problems.add(("routing", "webhooks", index), str(error))
 
 
+class _Part:
+    """What of a configuration its routes depend on: another one has it in common when it holds the same objects."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._objects = (config.routes, config.owners, config.adapters)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Part) and all(map(is_, self._objects, other._objects))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self._objects)))
+
+
+@lru_cache(maxsize=1)
+def _compiled(part: _Part) -> tuple[Sequence[Route], Sequence[Fault]]:
+    config = part.config
+    owners = list(config.owners)
+    return compile_routes(config.routes, owners=owners, adapters=_adapters(config), kinds=kinds(config))
+
+
 def _adapters(config: Config) -> dict[str, str]:
     return {adapter.name: adapter.owner for adapter in config.adapters.values()}
 
@@ -72,4 +113,5 @@ def _all_enabled(config: Config) -> Config:
 
 def _tried(config: Config, routes: Iterable[Route]) -> list[tuple[Route, list[Trial]]]:
     names = {owner.id: owner.name or owner.id for owner in config.owners.values()}
-    return [(route, try_route(route, names=names)) for route in routes]
+    house = zone(config.bus.time_zone)
+    return [(route, try_route(route, names=names, zone=house)) for route in routes]

@@ -16,10 +16,14 @@ Url = Annotated[str, Meta(extra={EXPECTS: "a URL"})]
 
 
 class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[bus]`: this instance. ``state_dir`` empty: $STATE_DIRECTORY, else the XDG state folder."""
+    """`[bus]`: this instance. ``state_dir`` empty: $STATE_DIRECTORY, else the XDG state folder.
+
+    ``time_zone`` is a name such as Europe/Berlin; empty: that of this machine.
+    """
 
     instance: str = "main"
     state_dir: str = ""
+    time_zone: str = ""
     log_level: Level = "info"
     log_format: Literal["auto", "console", "json", "journal"] = "auto"
 
@@ -75,9 +79,43 @@ class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RoutingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[routing]`: what is the same for all routes. ``webhooks``: where routes may send requests, with wildcards."""
+    """`[routing]`: what is the same for all routes. ``webhooks``: where routes may send requests, with wildcards.
+
+    ``python``: the files of Python routes. One event may take ``python_seconds``, and one process ``python_mb``.
+    """
 
     webhooks: tuple[str, ...] = ()
+    python: tuple[str, ...] = ()
+    python_seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    python_mb: Annotated[int, Meta(ge=32, le=65_536)] = 256
+
+
+class Script(Struct, frozen=True, kw_only=True):
+    """A file of Python routes: its name in the configuration, where it is, and its text when that was read."""
+
+    name: str
+    path: str
+    source: str
+
+
+class DiscoverySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[discovery]`: Home Assistant shows what the bus knows. ``per_component`` is for versions before 2024.11."""
+
+    enabled: bool = True
+    prefix: Annotated[str, Meta(min_length=1, max_length=100)] = "homeassistant"
+    per_component: bool = False
+
+
+class OwnerDiscoverySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`discovery` of an owner. ``prefix`` empty: that of the house; another one is a Home Assistant of one's own.
+
+    ``private`` are adapters of which that Home Assistant also shows what is private. ``units`` native leaves it to it.
+    """
+
+    enabled: bool = True
+    prefix: Annotated[str, Meta(max_length=100)] = ""
+    units: Literal["metric", "imperial", "native"] = "metric"
+    private: tuple[str, ...] = ()
 
 
 class OwnerSettings(Struct, frozen=True, kw_only=True):
@@ -85,6 +123,7 @@ class OwnerSettings(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str = ""
+    discovery: OwnerDiscoverySettings = field(default_factory=OwnerDiscoverySettings)
     identities: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,7 +140,11 @@ class AdapterSettings(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """A whole valid configuration; ``folder`` is where its file lies, from which paths in it count."""
+    """A whole valid configuration; ``folder`` is where its file lies, from which paths in it count.
+
+    ``discovery`` is not enabled where the file has no such section. The Python routes, which the ``scripts`` declare,
+    are the last of the ``routes``.
+    """
 
     bus: BusSettings = field(default_factory=BusSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
@@ -109,7 +152,9 @@ class Config(Struct, frozen=True, kw_only=True):
     http: HttpSettings = field(default_factory=HttpSettings)
     owners: Mapping[str, OwnerSettings] = field(default_factory=dict)
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
+    discovery: DiscoverySettings = field(default_factory=lambda: DiscoverySettings(enabled=False))
     routing: RoutingSettings = field(default_factory=RoutingSettings)
     routes: tuple[RouteSettings, ...] = ()
     grants: tuple[GrantSettings, ...] = ()
+    scripts: tuple[Script, ...] = ()
     folder: str = ""

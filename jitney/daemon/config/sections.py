@@ -20,6 +20,10 @@ _COMMON: Final = ("owner", "enabled", "durable", "retry")
 """The keys of AdapterSettings that the table of every adapter may have, besides ``type``."""
 
 
+_OWN: Final = ("name", "discovery")
+"""The keys of OwnerSettings that the table of an owner may have, besides the types of adapters."""
+
+
 class Sections:
     """Reads both sections of one document; what has a problem is noted and left out."""
 
@@ -41,6 +45,7 @@ class Sections:
             if table is not None:
                 self._check_owner(table.get("owner", HOUSE), owners, key)
                 settings = self._adapter(name, table, key)
+                self._check_people(settings, owners, key)
                 if settings is not None:
                     found[name] = settings
         enabled = [adapter for adapter in found.values() if adapter.enabled]
@@ -98,10 +103,10 @@ class Sections:
 
     def _owner(self, name: str, table: dict[str, Any], key: Key) -> OwnerSettings:
         types: Collection[str] = registry.BUILT_IN
-        if not table.keys() <= {"name", *types}:
+        if not table.keys() <= {*_OWN, *types}:
             types = registry.names()
-        self._converter.unknown(table, ["name", *types], key)
-        own = [field for field in fields_of(OwnerSettings) if field.encode_name == "name"]
+        self._converter.unknown(table, [*_OWN, *types], key)
+        own = [field for field in fields_of(OwnerSettings) if field.encode_name in _OWN]
         values = self._converter.fields(own, table, key)
         identities = {
             kind: identity
@@ -127,6 +132,14 @@ class Sections:
         if isinstance(owner, str) and owner not in {*owners, HOUSE}:
             remedy = mean(owner, owners) or f": give one of {', '.join([*sorted(owners), HOUSE])}"
             self._problems.add((*key, "owner"), f"there is no section [owners.{owner}]{remedy}")
+
+    def _check_people(self, settings: AdapterSettings | None, owners: Collection[str], key: Key) -> None:
+        """Note the people whom an adapter's own keys name and who do not exist."""
+        named: object = getattr(settings.config, "people", None) if settings is not None else None
+        for field, owner in named() if callable(named) else ():
+            if owner not in owners:
+                remedy = mean(owner, owners) or f": give one of {', '.join(sorted(owners))}"
+                self._problems.add((*key, field), f"there is no section [owners.{owner}]{remedy}")
 
     def _check_claims(self, what: str, claimants: Iterable[tuple[str, Key, object]]) -> None:
         """Note what was claimed before; claimants are (type of adapter, key, Config or Identity)."""

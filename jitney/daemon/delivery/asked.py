@@ -1,4 +1,4 @@
-"""What is asked of the bus or of an adapter, read from a message."""
+"""What is asked of the bus or of an adapter, or handed to the inbox, read from a message."""
 
 from typing import Final, Literal
 
@@ -8,14 +8,30 @@ from jitney.topics import InvalidPayloadError, requests
 
 MOST_BYTES: Final = 64_000
 
+LONGEST_NAME: Final = 255
+"""Characters of a client and of a transaction, which become levels of the topic of the answer."""
 
-def read(incoming: Incoming, what: Literal["command", "request"]) -> requests.Request:
+_AGAIN: Final = {
+    "command": "a command must not be retained: it would be carried out again and again",
+    "request": "a request must not be retained: it would be carried out again and again",
+    "event": "an event must not be retained: it would happen again at every reconnect",
+}
+
+
+def read(
+    incoming: Incoming, what: Literal["command", "request", "event"], *, most_bytes: int = MOST_BYTES
+) -> requests.Request:
     """Return what a message asks; raises RefusedError: ``retained``, ``too_large`` or ``invalid``."""
     if incoming.retain:
-        raise RefusedError("retained", f"a {what} must not be retained: it would be carried out again and again")
-    if len(incoming.payload) > MOST_BYTES:
-        raise RefusedError("too_large", f"a {what} has at most {MOST_BYTES} bytes")
+        raise RefusedError(
+            "retained", f"{_AGAIN[what]}; publish it without retain, and clear this one with an empty retained message"
+        )
+    if len(incoming.payload) > most_bytes:
+        raise RefusedError("too_large", f"it has {len(incoming.payload)} bytes, and at most {most_bytes} are taken")
     try:
-        return requests.decode(incoming.payload)
+        request = requests.decode(incoming.payload)
     except InvalidPayloadError as error:
         raise RefusedError("invalid", str(error)) from error
+    if max(len(request.client), len(request.transaction)) > LONGEST_NAME:
+        raise RefusedError("invalid", f"client, transaction and id have at most {LONGEST_NAME} characters")
+    return request

@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.ledger import GONE, Ledger
 from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.lanes import Entry, Lane
+from jitney.daemon.delivery.copies import Copies
+from jitney.daemon.delivery.lanes import SHARED, Entry, Lane
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.plans import NoPlans, Plan, Plans
 from jitney.daemon.log import Tally, get
-from jitney.daemon.store import outbox as rows
 from jitney.daemon.store.store import Store, StoreError, told
 from jitney.topics import MAX_HOPS, RESERVED, UNCLAIMED, Event, State, TopicTree, cloudevents
 from jitney.topics.tree import EventTopic, StateTopic
-
-SEEN_IN_MEMORY: Final = 512
-"""Event ids remembered of a lane that is not durable: enough for a snapshot that overlaps the live events."""
 
 MOST_SOURCES: Final = 64
 """Sources of events of one owner: adapters, and words that the owner's own tools use in the inbox."""
@@ -29,6 +27,16 @@ _LONGEST_CACHED: Final = 200
 """Characters of a type: people make up longer ones in the inbox, and those are not worth the memory."""
 
 _log = get("bus")
+
+
+class Accepted(Struct, gc=False):
+    """An event that was accepted: its place in its lane, None where a route drops it, the copies, and the plan."""
+
+    id: str
+    lane: Lane
+    entry: Entry | None
+    copies: Sequence[Entry]
+    plan: Plan | None
 
 
 class Bus:
@@ -55,6 +63,7 @@ class Bus:
         self._owners = owners | RESERVED
         self._most_bytes = settings.event_kb * 1000
         self._counters = counters
+        self._copies = Copies(outbox, counters)
         self.plans: Plans = NoPlans()
         self._topics: dict[tuple[str, str, str], str] = {}
         self._tally = Tally(_log)
@@ -72,10 +81,15 @@ class Bus:
         await self._outbox.room()
 
     def admit(self, owner: str, source: str) -> bool:
-        """Let events of an owner come from a source: one that is known, or a new one while they are few."""
+        """Let events of an owner come from a source: one that is known, or a new one while they are few.
+
+        What begins like the lanes of copies is none.
+        """
+        if source.startswith(SHARED):
+            return False
         lanes = self._outbox.lanes
         if (owner, source) not in lanes:
-            if sum(known == owner for known, _ in lanes) >= MOST_SOURCES:
+            if sum(known == owner and not lane.startswith(SHARED) for known, lane in lanes) >= MOST_SOURCES:
                 return False
             self._outbox.lane(owner, source)
         return True
@@ -95,19 +109,23 @@ class Bus:
         return self._tree.name(StateTopic(owner, adapter, subject))
 
     async def _emit(self, events: Sequence[Event]) -> None:
-        entries = []
-        plans = []
+        entries: list[Entry] = []
+        copies: list[Entry] = []
+        plans: list[Plan] = []
         for event in events:
-            accepted = self._accept(event)
+            accepted = self._accept(event, durable=False)
             if accepted is None:
                 continue
-            entry, plan = accepted
-            if entry is not None:
-                self._outbox.reserve(entry.lane)
-                entries.append(entry)
-            if plan is not None:
-                plans.append(plan)
+            if accepted.entry is not None:
+                self._outbox.reserve(accepted.lane)
+                entries.append(accepted.entry)
+            copies += accepted.copies
+            if accepted.plan is not None:
+                plans.append(accepted.plan)
         spilled = self._outbox.put(entries)
+        if copies:  # which nobody waits for, should they go to disk
+            self._outbox.put(copies)
+            self._copies.kept(copies)
         for plan in plans:
             for sql, changes in plan.writes:
                 self._store.write(sql, changes)
@@ -122,30 +140,34 @@ class Bus:
                 self._counters.add("refused", len(events), owner=lane.owner, adapter=lane.adapter, reason="outbox_full")
                 message = f"the outbox of {lane.owner}/{lane.adapter} is full: is the broker running?"
                 raise RefusedError("outbox_full", message)
-        accepted = [(event, *taken) for event in events if (taken := self._accept(event)) is not None]
-        entries = [entry for _, entry, _ in accepted if entry is not None]
-        plans = [plan for *_, plan in accepted if plan is not None]
+        accepted = [one for event in events if (one := self._accept(event, durable=True)) is not None]
         if accepted:
-            self._outbox.put_durable(entries, [(self._lane(event), event.id) for event, *_ in accepted])
-        for plan in plans:
-            for sql, changes in plan.writes:
-                self._store.write(sql, changes, told)
+            self._keep(accepted)
         try:
             await self._store.committed()
         except StoreError as error:
-            for event, *_ in accepted:
-                self._lane(event).seen.pop(event.id, None)
-            for plan in plans:
-                plan.begin(False)  # noqa: FBT003 - as the contract names it
             raise RefusedError("not_kept", str(error)) from error
+
+    def _keep(self, accepted: Sequence[Accepted]) -> None:
+        """Write events and all that follows from them; that begins once it is on disk."""
+        copies = [copy for one in accepted for copy in one.copies]
+        entries = [one.entry for one in accepted if one.entry is not None]
+        seen = [(lane, one.id) for one in accepted for lane in (one.lane, *(copy.lane for copy in one.copies))]
+        plans = [one.plan for one in accepted if one.plan is not None]
+
+        def settled(kept: bool) -> None:  # noqa: FBT001 - the store's callback
+            if kept:
+                self._copies.kept(copies)
+            for plan in plans:
+                plan.begin(kept)
+
+        self._outbox.put_durable(entries + copies, seen, settled)
         for plan in plans:
-            plan.begin(True)  # noqa: FBT003
+            for sql, changes in plan.writes:
+                self._store.write(sql, changes, told)
 
-    def _accept(self, event: Event) -> tuple[Entry | None, Plan | None] | None:
-        """Return an event's place in its lane and what follows from it; None when it is not accepted.
-
-        There is no place for one that a route drops.
-        """
+    def _accept(self, event: Event, *, durable: bool) -> Accepted | None:
+        """Return an event's place in its lane and what follows from it; None when it is not accepted."""
         lane = self._lane(event)
         if event.id in lane.seen:
             self._counters.add("duplicates", owner=lane.owner, adapter=lane.adapter)
@@ -159,15 +181,18 @@ class Bus:
         if len(payload) > self._most_bytes:
             self._drop(lane.owner, lane.adapter, "too_large", event_id=event.id, type=event.type)
             return None
-        lane.seen[event.id] = seq
-        if len(lane.seen) > (rows.SEEN_ON_DISK if lane.durable else SEEN_IN_MEMORY):
-            del lane.seen[next(iter(lane.seen))]
+        lane.remember(event.id, seq)
         plan = self.plans.plan(event)
-        if plan is not None and plan.drop:
+        if plan is None:
+            copies: Sequence[Entry] = ()
+        elif plan.drop:
             self._counters.add("dropped", owner=lane.owner, adapter=lane.adapter, reason="route")
-            return None, plan
+            return Accepted(event.id, lane, None, (), plan)
+        else:
+            copies = self._copies.entries(event, plan.copies, payload, durable=durable) if plan.copies else ()
         lane.seq = seq
-        return Entry(lane, self._topic(lane, event.type), payload, envelope=event), plan
+        entry = Entry(lane, self._topic(lane, event.type), payload, envelope=event)
+        return Accepted(event.id, lane, entry, copies, plan)
 
     def _lane(self, event: Event) -> Lane:
         adapter = event.adapter

@@ -11,11 +11,11 @@ import msgspec
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.session import Incoming
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.asked import read
+from jitney.daemon.delivery.asked import LONGEST_NAME, read
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.log import Tally, bound, get
 from jitney.daemon.store.store import Store
-from jitney.topics import Command, Reply, new_id, requests
+from jitney.topics import MAX_HOPS, Command, Reply, new_id, requests
 from jitney.topics.tree import CommandTopic
 
 MOST_AT_ONCE: Final = 16
@@ -80,6 +80,8 @@ class Commands:
                 data=request.data,
                 client=request.client or command.client,
                 transaction=request.transaction or command.transaction,
+                hops=max(0, request.hops),
+                causation=request.causation,
             )
             self._check(command, request)
         except RefusedError as error:
@@ -103,6 +105,10 @@ class Commands:
             raise RefusedError(
                 "foreign_owner", f"the payload says owner {request.owner!r}, the topic {command.owner!r}"
             )
+        if request.hops > MAX_HOPS:
+            raise RefusedError("loop", f"it was caused through more than {MAX_HOPS} events: a loop")
+        if len(request.causation) > LONGEST_NAME:
+            raise RefusedError("invalid", f"causationid has at most {LONGEST_NAME} characters")
         if not self._replies.allows(command):
             raise RefusedError(
                 "foreign_response_topic", "the response topic must be inside the same owner's reply tree"

@@ -4,10 +4,18 @@ from collections import deque
 from typing import Final
 
 from jitney.daemon.broker.session import Message
+from jitney.daemon.delivery.quota import Quota
+from jitney.daemon.store.outbox import SEEN_ON_DISK
 from jitney.topics import Event, cloudevents
 
 BEFORE_ALL: Final = -(1 << 62)
 """A row number smaller than any that is given."""
+
+SEEN_IN_MEMORY: Final = 512
+"""Event ids remembered of a lane that is not durable: enough for a snapshot that overlaps the live events."""
+
+SHARED: Final = "shared/"
+"""Begins the names of lanes in which copies for another owner wait, who follows; they belong to whoever shows them."""
 
 
 class Entry(Message):
@@ -46,7 +54,7 @@ class Lane:
     """What waits for the broker of one owner and adapter.
 
     Ahead is what is in memory, in ``head``; behind it are ``on_disk`` rows after ``last_row``. As long as rows wait
-    on disk, nothing new goes to the head, so that the order holds.
+    on disk, nothing new goes to the head, so that the order holds. ``quota`` is that of all lanes of its kind.
     """
 
     __slots__ = (
@@ -60,15 +68,17 @@ class Lane:
         "on_disk",
         "owner",
         "queued",
+        "quota",
         "reserved",
         "seen",
         "seq",
     )
 
-    def __init__(self, number: int, *, owner: str, adapter: str, seq: int = 0, expiry: int = 0) -> None:
+    def __init__(self, number: int, *, owner: str, adapter: str, quota: Quota, seq: int = 0, expiry: int = 0) -> None:
         self.id = number
         self.owner = owner
         self.adapter = adapter
+        self.quota = quota
         self.seq = self.reserved = seq
         self.expiry = expiry
         self.durable = False
@@ -81,6 +91,12 @@ class Lane:
 
     def __len__(self) -> int:
         return len(self.head) + self.on_disk
+
+    def remember(self, event_id: str, seq: int) -> None:
+        """Remember that an event was seen, and forget the oldest when there are too many."""
+        self.seen[event_id] = seq
+        if len(self.seen) > (SEEN_ON_DISK if self.durable else SEEN_IN_MEMORY):
+            del self.seen[next(iter(self.seen))]
 
     def pop(self) -> Entry | None:
         """Take the next entry that is in memory."""

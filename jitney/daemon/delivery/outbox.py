@@ -2,18 +2,22 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.lanes import Entry, Lane
+from jitney.daemon.delivery.lanes import SHARED, Entry, Lane
+from jitney.daemon.delivery.quota import Quota
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.store import outbox as rows
 from jitney.daemon.store.store import RETRY_SECONDS, Store, StoreError, told
 
 MEMORY_BYTES: Final = 16 << 20
 """What waits in memory of all lanes together; beyond it a lane keeps only ``SHARE`` entries there."""
+
+COPIES: Final = 8
+"""Copies for other owners may take an eighth of what events may, beside them: so none of these gives way to a copy."""
 
 CROWDED: Final = 2 << 20
 ROOMY: Final = 1 << 20
@@ -35,13 +39,13 @@ class Outbox:
 
     def __init__(self, store: Store, settings: OutboxSettings, *, turns: Turns, counters: Counters) -> None:
         self.lanes: dict[tuple[str, str], Lane] = {}
-        self.disk_rows = 0
-        self.disk_bytes = 0
+        disk = settings.disk_mb * 1_000_000
+        self._own = Quota(most_memory=MEMORY_BYTES, most_disk=disk)
+        self._copies = Quota(most_memory=MEMORY_BYTES // COPIES, most_disk=disk // COPIES)
         self._store = store
         self._settings = settings
         self._turns = turns
         self._counters = counters
-        self._memory = 0
         self._row = 0
         self._seen = 0
         self._by_id: dict[int, Lane] = {}
@@ -56,7 +60,7 @@ class Outbox:
         """Find what an earlier run has left."""
         found = await self._store.read(rows.load)
         for number, owner, adapter, seq in found.lanes:
-            self._add(Lane(number, owner=owner, adapter=adapter, seq=seq, expiry=self._settings.expiry))
+            self._add(number, owner=owner, adapter=adapter, seq=seq)
         for lane_id, seq, event_id in found.seen:
             lane = self._by_id[lane_id]
             lane.seen[event_id] = seq
@@ -65,28 +69,30 @@ class Outbox:
         for lane_id, count, size in found.waiting:
             lane = self._by_id[lane_id]
             lane.on_disk = count
-            self.disk_rows += count
-            self.disk_bytes += size
+            lane.quota.rows += count
+            lane.quota.disk += size
             self._fill(lane)
+
+    @property
+    def disk_bytes(self) -> int:
+        """How many bytes of payloads are on disk."""
+        return self._own.disk + self._copies.disk
 
     def lane(self, owner: str, adapter: str) -> Lane:
         """Return the lane of an owner and adapter; it is made at the first event."""
         lane = self.lanes.get((owner, adapter))
         if lane is None:
             number = max(self._by_id, default=0) + 1
-            lane = Lane(number, owner=owner, adapter=adapter, expiry=self._settings.expiry)
-            self._add(lane)
+            lane = self._add(number, owner=owner, adapter=adapter)
             self._store.write(rows.ADD_LANE, [(number, owner, adapter, 0)])
         return lane
 
     def full(self, lane: Lane, number: int) -> bool:
-        """Tell whether a durable lane has no room on disk for ``number`` more events.
+        """Tell whether a lane has no room on disk for ``number`` more events: asked of durable lanes and of copies.
 
         When the disk is used up by all together, it is the lanes with more than their share that are full.
         """
-        return lane.on_disk + number > self._settings.disk_events or (
-            self._overdrawn and lane.on_disk * len(self.lanes) >= self.disk_rows
-        )
+        return lane.on_disk + number > self._settings.disk_events or lane.quota.exceeded(lane.on_disk)
 
     def put(self, entries: Iterable[Entry]) -> bool:
         """Take accepted entries of lanes that are not durable; tells whether some of them went to disk."""
@@ -97,23 +103,34 @@ class Outbox:
 
     async def room(self) -> None:
         """Wait while memory is crowded and the broker takes something: a slow broker slows the sources."""
-        while self._memory > CROWDED and not self._stalled:
+        own = self._own
+        while own.memory > CROWDED and not self._stalled:
             self._room.clear()
-            before = self._memory
+            before = own.memory
             try:
                 async with asyncio.timeout(PATIENCE):
                     await self._room.wait()
             except TimeoutError:
-                self._stalled = self._memory >= before
+                self._stalled = own.memory >= before
 
-    def put_durable(self, entries: list[Entry], seen: list[tuple[Lane, str]]) -> None:
+    def put_durable(
+        self, entries: list[Entry], seen: list[tuple[Lane, str]], then: Callable[[bool], None] = told
+    ) -> None:
         """Write accepted entries and the event ids seen of them; they are sent once they are on disk.
 
-        What was seen carries the sequence of the lane, so that it goes on after a crash where it was.
+        What was seen carries the sequence of the lane, so that it goes on after a crash where it was. What cannot be
+        written was not seen. ``then`` learns whether it was, even where nobody waits for that any more.
         """
+
+        def settled(ok: bool) -> None:  # noqa: FBT001 - the store's callback
+            if not ok:
+                for lane, event_id in seen:
+                    lane.seen.pop(event_id, None)
+            then(ok)
+
         self._insert(entries, spilling=False)
         # Like the entries, not tried again alone: what was refused would be taken for a duplicate when it comes again.
-        self._store.write(rows.SEEN, [(lane.id, lane.seen[event_id], event_id) for lane, event_id in seen], told)
+        self._store.write(rows.SEEN, [(lane.id, lane.seen[event_id], event_id) for lane, event_id in seen], settled)
         self._seen += len(seen)
         if self._seen >= rows.FORGET_EVERY:
             self._seen = 0
@@ -122,16 +139,16 @@ class Outbox:
 
     def confirmed(self, entry: Entry) -> None:
         """Forget an entry that the broker has."""
-        self._memory -= entry.size
-        self._stalled = False
-        if self._memory < ROOMY:
-            self._room.set()
         lane = entry.lane
+        lane.quota.memory -= entry.size
+        self._stalled = False
+        if self._own.memory < ROOMY:
+            self._room.set()
         if lane.on_disk and len(lane.head) < LOW:
             self._fill(lane)
         if entry.row:
-            self.disk_rows -= 1
-            self.disk_bytes -= len(entry.payload)
+            lane.quota.rows -= 1
+            lane.quota.disk -= len(entry.payload)
             self._done.append((entry.row,))
             if self._flush is None:
                 self._flush = asyncio.get_running_loop().call_later(1.0, self._delete)
@@ -202,12 +219,12 @@ class Outbox:
         await self._store.committed(quiet=True)
         await self._store.read(lambda db: rows.put_first(db, first))
 
-    @property
-    def _overdrawn(self) -> bool:
-        return self.disk_bytes > self._settings.disk_mb * 1_000_000
-
-    def _add(self, lane: Lane) -> None:
-        self.lanes[lane.owner, lane.adapter] = self._by_id[lane.id] = lane
+    def _add(self, number: int, *, owner: str, adapter: str, seq: int = 0) -> Lane:
+        quota = self._copies if adapter.startswith(SHARED) else self._own
+        quota.lanes += 1
+        lane = Lane(number, owner=owner, adapter=adapter, quota=quota, seq=seq, expiry=self._settings.expiry)
+        self.lanes[owner, adapter] = self._by_id[number] = lane
+        return lane
 
     def _in_memory(self, entry: Entry) -> bool:
         """Put an entry at the end of its lane; tells whether that is in memory or behind the rows on disk."""
@@ -220,23 +237,23 @@ class Outbox:
         return fits
 
     def _has_room(self, lane: Lane) -> bool:
-        waiting = len(lane.head)
-        return waiting < self._settings.memory_events and (self._memory < MEMORY_BYTES or waiting < SHARE)
+        waiting, quota = len(lane.head), lane.quota
+        return waiting < self._settings.memory_events and (quota.memory < quota.most_memory or waiting < SHARE)
 
     def _to_head(self, entry: Entry) -> None:
         lane = entry.lane
         lane.head.append(entry)
         if entry.row:
             lane.last_row = entry.row
-        self._memory += entry.size
+        lane.quota.memory += entry.size
         self._turns.ready(lane.owner, lane)
 
     def _insert(self, entries: list[Entry], *, spilling: bool) -> None:
         for entry in entries:
             self._row += 1
             entry.row = self._row
-            self.disk_bytes += len(entry.payload)
-        self.disk_rows += len(entries)
+            entry.lane.quota.rows += 1
+            entry.lane.quota.disk += len(entry.payload)
         if self._done:
             self._delete()
         settle = self._spilled if spilling else self._written
@@ -262,16 +279,20 @@ class Outbox:
                 gone = sum(entry.lane is lane for entry in entries)
                 lane.on_disk -= gone
                 self._counters.add("dropped", gone, owner=lane.owner, adapter=lane.adapter, reason="disk_failed")
+            elif lane.quota is self._copies:
+                pass  # a copy too many is not taken in the first place
             elif lane.on_disk > self._settings.disk_events:
                 self._drop_oldest(lane)
-            elif self._overdrawn:
-                passing = [other for other in self.lanes.values() if not other.durable]
+            elif lane.quota.overdrawn:
+                passing = [other for other in self.lanes.values() if other.quota is lane.quota and not other.durable]
                 self._drop_oldest(max(passing, key=lambda other: other.on_disk))
             self._fill(lane)
 
-    def _unwritten(self, entries: list[Entry]) -> None:
-        self.disk_rows -= len(entries)
-        self.disk_bytes -= sum(len(entry.payload) for entry in entries)
+    @staticmethod
+    def _unwritten(entries: list[Entry]) -> None:
+        for entry in entries:
+            entry.lane.quota.rows -= 1
+            entry.lane.quota.disk -= len(entry.payload)
 
     def _drop_oldest(self, lane: Lane) -> None:
         """Make room in a lane that is not durable, by its oldest rows that are not in memory."""
@@ -279,14 +300,15 @@ class Outbox:
         if lane.loading or not gone:
             return
         lane.loading = True
-        size = self.disk_bytes // max(1, self.disk_rows) * gone
+        quota = lane.quota
+        size = quota.disk // max(1, quota.rows) * gone
 
         def dropped(ok: bool) -> None:  # noqa: FBT001 - the store's callback
             lane.loading = False
             if ok:
                 lane.on_disk -= gone
-                self.disk_rows -= gone
-                self.disk_bytes -= size
+                quota.rows -= gone
+                quota.disk -= size
                 self._counters.add("dropped", gone, owner=lane.owner, adapter=lane.adapter, reason="outbox_full")
             self._fill(lane)
 

@@ -1,4 +1,4 @@
-"""What routes want to do about an event, as the bus sees it: written to disk together with the event, then begun."""
+"""Plans: what follows from an event that the bus accepts, written to disk together with the event, then begun."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -10,20 +10,32 @@ from jitney.topics import Event
 from jitney.topics.messages import ReplyAddress
 
 
+class Copy(Struct, frozen=True):
+    """A copy of an event for another owner, and the topic where they see it."""
+
+    to: str
+    topic: str
+
+
+def nothing(_: bool) -> None:  # noqa: FBT001 - as ``begin`` is called
+    """Begin nothing."""
+
+
 class Plan(Struct, frozen=True):
     """What follows from one event.
 
     ``writes`` go to disk with it. ``begin`` is called once that is done, and told whether it succeeded: if not, nothing
-    must follow. ``drop``: the event itself is not published.
+    must follow; it raises nothing. ``drop``: the event itself is not published, and not copied either.
     """
 
-    writes: Sequence[Write]
-    begin: Callable[[bool], None]
+    writes: Sequence[Write] = ()
+    begin: Callable[[bool], None] = nothing
     drop: bool = False
+    copies: Sequence[Copy] = ()
 
 
 class Plans(Protocol):
-    """Whoever knows the routes."""
+    """Whoever knows the routes and the grants."""
 
     def plan(self, event: Event) -> Plan | None:
         """Return what follows from an event that the bus accepts, None for nothing. Must be fast and raise nothing."""
@@ -33,7 +45,7 @@ class Plans(Protocol):
 
 
 class NoPlans:
-    """A bus without routes."""
+    """A bus without routes and grants."""
 
     def plan(self, event: Event) -> None:
         """Return that nothing follows."""

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Final
 
+from msgspec import Struct
+
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.inbound import Inbound, Taken
-from jitney.daemon.broker.session import Session
+from jitney.daemon.broker.session import Incoming, Session
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery import inbox
 from jitney.daemon.delivery.administration import Administration
@@ -14,14 +16,26 @@ from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
 from jitney.daemon.log import Tally, get
 from jitney.daemon.store.store import Store, StoreError
-from jitney.topics import Command, Event, InvalidPayloadError, InvalidTopicError, TopicTree
+from jitney.topics import Command, Event, InvalidTopicError, TopicTree
+from jitney.topics.messages import ReplyAddress
 from jitney.topics.tree import CommandTopic, InboxTopic, RequestTopic
 
 _log: Final = get("reception")
 
 
+class _Handed(Struct, frozen=True):
+    """An event from the inbox, the message that it came in, and where an answer to it is wanted."""
+
+    item: Taken
+    event: Event
+    answer: ReplyAddress | None
+
+
 class Reception:
-    """Handles received messages in batches: one commit, then all their acknowledgements, in order."""
+    """Handles received messages in batches: one commit, then all their acknowledgements, in order.
+
+    ``elsewhere`` takes what comes on topics outside of the tree, and says whether it did.
+    """
 
     def __init__(
         self,
@@ -37,6 +51,7 @@ class Reception:
         session: Callable[[], Session | None],
         counters: Counters,
     ) -> None:
+        self.elsewhere: Callable[[Incoming], bool] = lambda _: False
         self._tree = tree
         self._inbound = inbound
         self._bus = bus
@@ -68,45 +83,72 @@ class Reception:
     async def _keep(self, taken: list[Taken]) -> list[Command]:
         """Write all that was received; returns the commands to begin. Raises StoreError when nothing is safe."""
         commands: list[Command] = []
-        events: dict[str, list[Event]] = {}
+        handed: dict[tuple[str, str], list[_Handed]] = {}
         for item in taken:
             try:
-                address = self._tree.parse(item.incoming.topic)
-                if isinstance(address, CommandTopic) and self._knows(item, address.owner):
-                    command = self._commands.keep(item.incoming, address)
-                    commands += [command] if command is not None else []
-                elif isinstance(address, InboxTopic) and self._knows(item, address.owner):
-                    events.setdefault(address.owner, []).append(self._event(item, address))
-                elif isinstance(address, RequestTopic):
-                    self._administration.begin(item.incoming, address)
-                # Anything else is our own: a 3.1.1 broker echoes what is published while the replay is subscribed.
-            except (InvalidTopicError, InvalidPayloadError) as error:
+                self._take(item, commands, handed)
+            except InvalidTopicError as error:
                 self._refuse(item, "invalid", str(error))
-        results = await asyncio.gather(
-            *(self._bus.emit(accepted, durable=True) for accepted in events.values()), return_exceptions=True
-        )
-        for (owner, accepted), result in zip(events.items(), results, strict=True):
-            if isinstance(result, RefusedError) and result.code == "outbox_full":
-                self._counters.add("dropped", len(accepted), owner=owner, adapter="inbox", reason=result.code)
-            elif result is not None:
-                raise StoreError(str(result)) from result
+        results = await asyncio.gather(*map(self._emit, handed.values()), return_exceptions=True)
+        for failure in filter(None, results):
+            raise failure
         await self._store.committed()
         return commands
+
+    def _take(self, item: Taken, commands: list[Command], handed: dict[tuple[str, str], list[_Handed]]) -> None:
+        """Add what a message asks for to ``commands`` or ``handed``. Raises InvalidTopicError."""
+        incoming = item.incoming
+        if self.elsewhere(incoming):
+            return
+        if incoming.retain and not incoming.payload:
+            return  # it clears a retained message, and asks for nothing
+        address = self._tree.parse(incoming.topic)
+        if isinstance(address, CommandTopic) and self._knows(item, address.owner):
+            command = self._commands.keep(incoming, address)
+            commands += [command] if command is not None else []
+        elif isinstance(address, InboxTopic) and self._knows(item, address.owner):
+            try:
+                one = self._handed(item, address)
+            except RefusedError as error:
+                self._refuse(item, error.code, str(error), owner=address.owner)
+            else:
+                handed.setdefault((address.owner, address.source), []).append(one)
+        elif isinstance(address, RequestTopic):
+            self._administration.begin(incoming, address)
+        # Anything else is our own: a 3.1.1 broker echoes what is published while the replay is subscribed.
 
     def _knows(self, item: Taken, owner: str) -> bool:
         if owner not in self._owners:
             self._refuse(item, "unknown_owner", f"{owner!r} is not a configured owner")
         return owner in self._owners
 
-    def _event(self, item: Taken, address: InboxTopic) -> Event:
+    def _handed(self, item: Taken, address: InboxTopic) -> _Handed:
+        """Return the event that was handed in; raises RefusedError."""
         event, answer = inbox.received(item.incoming, address, adapters=self._adapters)
         if not self._bus.admit(address.owner, address.source):
-            message = f"{address.owner} has used too many words as source: use one of them"
-            raise InvalidPayloadError(message)
-        if answer is not None:
-            self._bus.plans.answer_to(event.id, answer)
-        return event
+            raise RefusedError(
+                "too_many_sources", f"{address.owner} has used too many words as source: use one of them"
+            )
+        return _Handed(item, event, answer)
 
-    def _refuse(self, item: Taken, reason: str, text: str) -> None:
-        self._counters.add("dropped", adapter="inbound", reason=reason)
-        self._tally.add("refused a message", key=reason, topic=item.incoming.topic[:200], reason=text)
+    async def _emit(self, handed: list[_Handed]) -> None:
+        """Let the bus accept the events of one source. Raises StoreError when they are not safe."""
+        answers: dict[str, ReplyAddress] = {}
+        for one in handed:
+            if one.answer is not None:
+                answers.setdefault(one.event.id, one.answer)
+        for event_id, answer in answers.items():
+            self._bus.plans.answer_to(event_id, answer)
+        try:
+            await self._bus.emit([one.event for one in handed], durable=True)
+        except RefusedError as error:
+            if error.code != "outbox_full":
+                raise StoreError(str(error)) from error
+            for one in handed:
+                self._refuse(one.item, error.code, str(error), owner=one.event.owner)
+
+    def _refuse(self, item: Taken, code: str, text: str, *, owner: str = "") -> None:
+        """Tell why a message is not taken; ``owner`` is in whose inbox it was."""
+        self._counters.add("dropped", owner=owner, adapter="inbox" if owner else "inbound", reason=code)
+        topic = item.incoming.topic[:200]
+        self._tally.add("refused a message", key=f"{owner}/{code}", topic=topic, code=code, reason=text)

@@ -107,7 +107,17 @@ class SetVariable(Struct, frozen=True, kw_only=True, tag_field="do", tag="set"):
     delay: float = 0.0
 
 
-Action = SendCommand | PublishEvent | PublishState | Reply | Notify | Webhook | Forward | Drop | SetVariable
+class RunHandler(Struct, frozen=True, kw_only=True, tag_field="do", tag="python"):
+    """Let the function ``handler`` of a Python ``file`` answer the event, as the configuration names the file."""
+
+    file: str
+    handler: str
+    delay: float = 0.0
+
+
+Action = (
+    SendCommand | PublishEvent | PublishState | Reply | Notify | Webhook | Forward | Drop | SetVariable | RunHandler
+)
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Action).decode

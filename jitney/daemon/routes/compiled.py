@@ -4,14 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from jitney.daemon.routes import globs
-from jitney.daemon.routes.actions import Action
+from jitney.daemon.routes.actions import Action, RunHandler
 from jitney.daemon.routes.conditions import Condition, Reason, compile_when
 from jitney.daemon.routes.document import Document
 from jitney.daemon.routes.faults import Fault, Faults, TemplateError, TemplateFault
 from jitney.daemon.routes.forms import Make, Place, compile_actions
 from jitney.daemon.routes.household import Household, Kinds, everybody
 from jitney.daemon.routes.index import Index
-from jitney.daemon.routes.settings import RouteSettings, Words
+from jitney.daemon.routes.settings import HandlerSettings, RouteSettings, Words
 from jitney.daemon.routes.templates import compile_expression
 from jitney.daemon.routes.timing import OncePer, check_times, compile_once_per
 from jitney.daemon.routes.words import shown
@@ -32,7 +32,17 @@ class Route:
     gives the same answers, and ``matches`` holds just when every reason of ``explain`` does.
     """
 
-    __slots__ = ("_makes", "_wants_type", "conditions", "name", "once_per", "owners", "patterns", "settings")
+    __slots__ = (
+        "_makes",
+        "_wants_type",
+        "conditions",
+        "name",
+        "needs_memory",
+        "once_per",
+        "owners",
+        "patterns",
+        "settings",
+    )
 
     def __init__(
         self,
@@ -51,14 +61,9 @@ class Route:
         self.conditions = conditions
         self.once_per = once_per
         self._makes = makes
-        self._wants_type = globs.matcher(patterns or (SCHEDULED,))
-
-    @property
-    def needs_memory(self) -> bool:
+        self.needs_memory = _needs_memory(settings)
         """Whether it has conditions about more than one event."""
-        one = self.settings
-        spans = one.debounce or one.throttle or one.for_
-        return bool(spans or one.count or one.once_per or one.quiet_hours or one.schedule)
+        self._wants_type = globs.matcher(patterns or (SCHEDULED,))
 
     def serves(self, owner: str) -> bool:
         """Tell whether it works, and for an owner."""
@@ -73,6 +78,10 @@ class Route:
         event = document.event
         if not self.wants(event.owner, event.type) or not (self.patterns or event.subject == self.name):
             return False
+        return self.holds(document)
+
+    def holds(self, document: Document) -> bool:
+        """Tell whether its conditions hold for an event of an owner and a type that it wants. Never raises."""
         for condition in self.conditions:  # noqa: SIM110 - a generator would double what one condition costs
             if not condition.holds(document):
                 return False
@@ -105,6 +114,11 @@ class Route:
             subject = event.subject if isinstance(event.subject, str) else ""
             reasons.append(_named("subject", shown(subject), shown(self.name), held=subject == self.name))
         return reasons
+
+
+def _needs_memory(settings: RouteSettings) -> bool:
+    spans = settings.debounce or settings.throttle or settings.for_
+    return bool(spans or settings.count or settings.once_per or settings.quiet_hours or settings.schedule)
 
 
 def compile_routes(
@@ -142,12 +156,19 @@ def _route(settings: RouteSettings, household: Household, faults: Faults) -> Rou
     if settings.if_:
         with faults.at("if"):
             conditions += _expression(settings.if_, faults)
-    with faults.at("do"):
-        makes = compile_actions(settings.do, Place(settings.name, owners, household), faults)
+    makes = _makes(settings, Place(settings.name, owners, household), faults)
     with faults.at("once_per"):
         once_per = compile_once_per(settings.once_per, faults)
     check_times(settings, faults)
     return Route(settings, owners=owners, patterns=patterns, conditions=conditions, once_per=once_per, makes=makes)
+
+
+def _makes(settings: RouteSettings, place: Place, faults: Faults) -> tuple[Make, ...]:
+    if isinstance(settings, HandlerSettings):
+        action = RunHandler(file=settings.file, handler=settings.handler)
+        return (lambda _: [action],)
+    with faults.at("do"):
+        return compile_actions(settings.do, place, faults)
 
 
 def _check_name(name: str, names: set[str], faults: Faults) -> None:

@@ -1,7 +1,8 @@
 """A document: one event as conditions and templates see it."""
 
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from jitney.daemon.routes.paths import MISSING, Missing, Steps, parse, walk
+from jitney.daemon.routes.zones import MACHINE
 from jitney.topics import Event
 
 _decode = msgspec.json.Decoder().decode
@@ -18,10 +20,11 @@ _parse = lru_cache(1000)(parse)
 class Document:
     """A view of one event; its data is decoded when somebody looks at it, and only once.
 
-    ``variables`` are those of its owner, by name; ``now`` is local time. Data that is not JSON is as if it were empty.
+    ``variables`` are those of its owner, by name; ``now`` is local time, or Unix seconds, in the time zone of the
+    house, which is ``zone``. Data that is not JSON is as if it were empty.
     """
 
-    __slots__ = ("_data", "_now", "event", "names", "owner_name", "variables")
+    __slots__ = ("_data", "_now", "event", "names", "owner_name", "variables", "zone")
 
     def __init__(
         self,
@@ -29,7 +32,8 @@ class Document:
         variables: Mapping[str, Any] | None = None,
         owner_name: str = "",
         *,
-        now: datetime | None = None,
+        now: datetime | float | None = None,
+        zone: tzinfo = MACHINE,
     ) -> None:
         self.event = event
         self.variables: Mapping[str, Any] = {} if variables is None else variables
@@ -37,6 +41,7 @@ class Document:
         self.names: dict[str, Any] | None = None
         """What the names in a template stand for, once one was filled in."""
         self._now = now
+        self.zone = zone
         self._data: Any = MISSING
 
     @property
@@ -52,8 +57,8 @@ class Document:
     @property
     def now(self) -> datetime:
         """The local time that it was given, else the one when it was first asked for."""
-        if self._now is None:
-            self._now = datetime.now(UTC).astimezone()
+        if not isinstance(self._now, datetime):
+            self._now = datetime.fromtimestamp(time.time() if self._now is None else self._now, self.zone)
         return self._now
 
     @property
@@ -82,7 +87,7 @@ def reader(path: str) -> Callable[[Document], Any]:
         case "data", (str() as name,):
 
             def field(document: Document) -> Any:  # noqa: ANN401 - any JSON
-                data = document.data
+                data = document._data if document._data is not MISSING else document.data  # noqa: SLF001 - half the time
                 return data.get(name, MISSING) if type(data) is dict else MISSING
 
             return field

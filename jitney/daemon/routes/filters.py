@@ -265,9 +265,9 @@ _COMPARED: Final[Mapping[str, Callable[[object, object], bool]]] = {
 }
 
 FILTERS: Final[Mapping[str, Callable[..., object]]] = {
+    **clock.FILTERS,
     "abs": lambda value: abs(number(value)),
     "add": add,
-    "as_timestamp": clock.as_timestamp,
     "bool": bool_,
     "capitalize": lambda value: short(written(value).capitalize()),
     "contains": contains,
@@ -295,9 +295,6 @@ FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "sort": sort,
     "string": written,
     "sum": sum_,
-    "timestamp_custom": clock.timestamp_custom,
-    "timestamp_local": clock.timestamp_local,
-    "timestamp_utc": clock.timestamp_utc,
     "title": lambda value: short(do_title(written(value))),
     "to_json": to_json,
     "trim": lambda value: written(value).strip(),

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any, Final, cast
 
-from jinja2 import nodes
+from jinja2 import nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -21,7 +21,8 @@ from jitney.daemon.routes.document import Document
 from jitney.daemon.routes.filters import FILTERS, TESTS, compare, concat, part
 from jitney.daemon.routes.paths import MISSING
 
-# No template can name them: a filter's name has no space.
+# No template can name them: a name has no space.
+_CLOCK: Final = "clock of the house"
 _COMPARE: Final = "compare values"
 _CONCAT: Final = "concat texts"
 _PART: Final = "part of"
@@ -72,7 +73,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(undefined=Absent, finalize=written)
         self.globals.clear()
-        self.filters = {**FILTERS, _COMPARE: compare, _CONCAT: concat, _PART: part}
+        of_time = {name: _of_time(name) for name in clock.FILTERS}
+        self.filters = {**FILTERS, **of_time, _COMPARE: compare, _CONCAT: concat, _PART: part}
         self.tests = dict(TESTS)
 
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - Jinja's
@@ -172,22 +174,34 @@ def names(document: Document) -> dict[str, Any]:
     if document.names is None:
         event = document.event
         found = {name: value for name in _ATTRIBUTES if isinstance(value := getattr(event, name), str | int)}
+        house = clock.Clock(document.zone)
         document.names = {
             **found,
             "adapter": event.adapter,
-            "as_timestamp": Function(clock.as_timestamp),
+            "as_timestamp": Function(house.as_timestamp),
             "data": document.data,
             "get": Function(partial(_variable, document)),
             "kind": event.kind,
             "now": Function(lambda: document.now),
             "owner": document.owner,
             "variables": dict(document.variables),
+            _CLOCK: house,
         }
     return document.names
 
 
 NAMES: Final = frozenset({*_ATTRIBUTES, "adapter", "as_timestamp", "data", "get", "kind", "now", "owner", "variables"})
 """Every name that a template can use."""
+
+
+def _of_time(name: str) -> Callable[..., object]:
+    """Return the filter of a name, which goes by the time zone of what it is used on."""
+
+    @pass_context
+    def run(context: Context, *args: object, **kwargs: object) -> object:
+        return getattr(context.parent[_CLOCK], name)(*args, **kwargs)
+
+    return run
 
 
 def _variable(document: Document, name: object, default: object = MISSING) -> object:

@@ -14,6 +14,7 @@ from jitney.daemon.routes.actions import (
     PublishEvent,
     PublishState,
     Reply,
+    RunHandler,
     SendCommand,
     SetVariable,
     Webhook,
@@ -78,6 +79,11 @@ def _(_action: Drop) -> dict[str, Any]:
 @_table.register
 def _(action: SetVariable) -> dict[str, Any]:
     return {"set": action.name, **_value("value", action.value), **_given(expiry=action.expiry)}
+
+
+@_table.register
+def _(action: RunHandler) -> dict[str, Any]:
+    return {"python": action.handler, "file": action.file}
 
 
 def _value(key: str, value: Raw | msgspec.UnsetType) -> dict[str, Any]:

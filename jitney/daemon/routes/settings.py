@@ -69,10 +69,18 @@ class RouteSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tests: tuple[TestSettings, ...] = ()
 
 
+class HandlerSettings(RouteSettings, frozen=True, kw_only=True):
+    """A route that a Python file declares: what it does is the function ``handler`` of the ``file``."""
+
+    do: tuple[dict[str, Any], ...] = ()
+    file: str
+    handler: str
+
+
 class GrantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of `[[grants]]`: ``from`` lets ``to`` see events whose types match ``kinds``.
 
-    ``until`` is a date, a datetime, or None: for good.
+    ``until`` is a date, a datetime, or None: for good. ``only_forwarded``: only those that a route forwards.
 
     A glob never covers a private kind: that one is named exactly, and ``private`` is true.
     """
@@ -83,6 +91,7 @@ class GrantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     adapters: Words = "*"
     until: Any = None
     private: bool = False
+    only_forwarded: bool = False
 
     def __post_init__(self) -> None:
         if self.until is not None and not isinstance(self.until, date):

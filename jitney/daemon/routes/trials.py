@@ -1,6 +1,7 @@
 """The `tests` of a route: an event, and what must come of it, without memory, broker or anything else."""
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from jitney.daemon.routes.operators import same
 from jitney.daemon.routes.saying import said
 from jitney.daemon.routes.settings import TestSettings
 from jitney.daemon.routes.words import mean, shown
+from jitney.daemon.routes.zones import MACHINE
 from jitney.topics import HOUSE, Event, utc_now
 
 NOTHING: Final = "nothing"
@@ -28,13 +30,13 @@ class Trial(Struct, frozen=True):
     problem: str
 
 
-def try_route(route: Route, *, names: Mapping[str, str]) -> list[Trial]:
+def try_route(route: Route, *, names: Mapping[str, str], zone: tzinfo = MACHINE) -> list[Trial]:
     """Return how the tests of a route end, of which conditions with memory are no part; never raises.
 
-    ``names`` are those of the owners by id.
+    ``names`` are those of the owners by id, ``zone`` is the time zone of the house.
     """
     return [
-        Trial(test.name or f"test {number}", _problem(route, test, names))
+        Trial(test.name or f"test {number}", _problem(route, test, names, zone))
         for number, test in enumerate(route.settings.tests, 1)
     ]
 
@@ -69,7 +71,7 @@ def event_of(route: Route, table: Mapping[str, Any]) -> Event:
     )
 
 
-def _problem(route: Route, test: TestSettings, names: Mapping[str, str]) -> str:
+def _problem(route: Route, test: TestSettings, names: Mapping[str, str], zone: tzinfo) -> str:
     expected: tuple[Any, ...] = ()
     if isinstance(test.expect, str):
         if test.expect != NOTHING:
@@ -80,8 +82,8 @@ def _problem(route: Route, test: TestSettings, names: Mapping[str, str]) -> str:
         event = event_of(route, test.event)
     except ValueError as error:
         return str(error)
-    now = test.now if test.now is None or test.now.tzinfo else test.now.astimezone()
-    document = Document(event, test.variables, names.get(event.owner, ""), now=now)
+    now = test.now and (test.now.astimezone(zone) if test.now.tzinfo else test.now.replace(tzinfo=zone))
+    document = Document(event, test.variables, names.get(event.owner, ""), now=now, zone=zone)
     try:
         matches = route.matches(document)
         done = [said(action) for action in route.actions(document)] if matches else []

@@ -24,7 +24,7 @@ MOST_PATTERNS: Final = 5
 """Regular expressions of one template: each may take some ten milliseconds, nothing else takes one."""
 
 _CALLS: Final[Mapping[str, Signature]] = {
-    "as_timestamp": signature(clock.as_timestamp),
+    "as_timestamp": signature(clock.HERE.as_timestamp),
     "get": signature(lambda name, default=None: (name, default)),
     "now": signature(lambda: None),
 }

@@ -1,9 +1,10 @@
 """Everything that routes need while the bus runs, put together from the configuration."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jitney.daemon.config.routes import kinds
 from jitney.daemon.config.schema import Config
@@ -12,12 +13,18 @@ from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.routes.allowed import AllowList, Pattern
 from jitney.daemon.routes.compiled import Route
+from jitney.daemon.routes.settings import HandlerSettings
+from jitney.daemon.routes.zones import zone
 from jitney.daemon.routing import dead_requests
 from jitney.daemon.routing.breaker import Alert
 from jitney.daemon.routing.dead import Dead
 from jitney.daemon.routing.deeds import Deeds
 from jitney.daemon.routing.executor import Executor
 from jitney.daemon.routing.grants import Grants
+from jitney.daemon.routing.journal import Verdict
+from jitney.daemon.routing.journal_requests import JournalRequests
+from jitney.daemon.routing.planned import Planned
+from jitney.daemon.routing.replay import Replay
 from jitney.daemon.routing.router import Router
 from jitney.daemon.routing.secrets import InVault, Secrets
 from jitney.daemon.routing.sharing import Sharing
@@ -26,8 +33,11 @@ from jitney.daemon.routing.webhooks import Webhooks
 from jitney.daemon.supervision.context import Services
 from jitney.daemon.supervision.runner import Runner
 from jitney.daemon.supervision.status import StatusBoard
-from jitney.topics import TopicTree
+from jitney.topics import HOUSE, TopicTree
 from jitney.topics.messages import ROUTE
+
+if TYPE_CHECKING:
+    from jitney.daemon.routing.handlers import Handlers
 
 
 class Routing:
@@ -47,10 +57,12 @@ class Routing:
         vault: InVault,
     ) -> None:
         bus, store, counters = services.bus, services.store, services.counters
-        zone = datetime.now(UTC).astimezone().tzinfo or UTC
-        grants = Grants(config.grants, tree=tree, private=kinds(config))
+        house = zone(config.bus.time_zone)
+        grants = Grants(config.grants, tree=tree, private=kinds(config), zone=house)
         variables = Variables(counters)
         self._sharing = Sharing(grants, outbox, store, tree=tree, counters=counters)
+        self._board = StatusBoard(tree, services.ledger, adapter=ROUTE, owners=_with_python(config, routes))
+        self._handlers = _handlers(config, self._board, variables, environ) if config.scripts else None
         deeds = Deeds(
             bus,
             replies,
@@ -63,8 +75,8 @@ class Routing:
                 AllowList(Pattern.parse(text) for text in config.routing.webhooks),
                 Secrets(environ=environ, folder=Path(config.folder), vault=vault).fetch,
             ),
+            handlers=self._handlers,
         )
-        self._board = StatusBoard(tree, services.ledger, adapter=ROUTE, owners=())
         self.executor = Executor(store, deeds, counters=counters)
         self.router = Router(
             store,
@@ -73,14 +85,19 @@ class Routing:
             names={owner.id: owner.name or owner.id for owner in config.owners.values()},
             variables=variables,
             alerts=self._alert,
-            zone=zone,
+            zone=house,
             counters=counters,
+            shared=grants.copies,
         )
+        self.executor.declined = self._declined
         self.dead = Dead(store, self.executor, outbox, grants=grants, tree=tree)
+        replay = Replay(bus, self.router, outbox)
+        self._requests = JournalRequests(self.router, replay, owners=config.owners, started=time.time())
 
     def administer(self, administration: Administration) -> None:
-        """Let dead letters be asked for."""
+        """Let dead letters and the journal be asked for."""
         administration.handlers.update(dead_requests.handlers(self.dead))
+        administration.handlers.update(self._requests.handlers())
 
     async def withdraw(self) -> None:
         """Take back what an earlier run would still show to somebody who may not see it any more.
@@ -95,17 +112,41 @@ class Routing:
 
     async def run(self) -> None:
         """Do what is planned and what time brings about; cancelled to stop it."""
+        self._board.set("online")
         async with asyncio.TaskGroup() as group:
             group.create_task(self.executor.run(), name="actions")
             group.create_task(self.router.run(), name="routes")
+
+    def leave(self) -> None:
+        """Tell whoever has Python routes that the bus stops."""
+        self._board.set("offline", "the bus has stopped")
 
     async def erase(self, owner: str) -> None:
         """Forget an owner: what is planned, remembered and set."""
         self.router.forget(owner)
         await self.executor.erase(owner)
+        if self._handlers is not None:
+            await self._handlers.forget(owner)
+
+    def _declined(self, planned: Planned, why: str) -> None:
+        entry = self.router.journal.find(planned.event_id, planned.owner)
+        if entry is not None:
+            self.router.journal.amend(entry.event, Verdict(planned.route, "held", why))
 
     def _alert(self, alert: Alert) -> None:
         if alert.message:
             self._board.alert(alert.owner, alert.route, message=alert.message)
         else:
             self._board.resolve(alert.owner, alert.route)
+
+
+def _with_python(config: Config, routes: Sequence[Route]) -> list[str]:
+    """Return the owners who have Python routes."""
+    handled = [route for route in routes if isinstance(route.settings, HandlerSettings)]
+    return [owner for owner in (*config.owners, HOUSE) if any(route.serves(owner) for route in handled)]
+
+
+def _handlers(config: Config, board: StatusBoard, variables: Variables, environ: Mapping[str, str]) -> "Handlers":
+    from jitney.daemon.routing.handlers import build  # noqa: PLC0415 - memory for those who have Python routes
+
+    return build(config, board, variables, environ=environ)

@@ -1,7 +1,7 @@
 """The breaker of each owner's route: one that fires too often, or makes itself fire, is stopped for a while."""
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, tzinfo
 from math import inf
 from operator import itemgetter
@@ -77,12 +77,29 @@ class Breakers:
     def saw(self, event: Event) -> None:
         """Learn what an event was caused by.
 
-        Its maker is the route that published it (the ``actor``), else every route that has fired on its cause.
+        Its maker is the route that published it (the ``actor``), or gave the command that it comes from (the
+        ``correlationid``), else every route that has fired on its cause and may have done more than is known.
         """
         if event.causationid:
             cause = self._traces.get(event.owner, {}).get(event.causationid, _UNKNOWN)
-            makers = (event.actor or "",) if event.adapter == ROUTE else cause.fired
+            if event.adapter == ROUTE:
+                makers: tuple[str, ...] = (event.actor or "",)
+            else:
+                makers = tuple(route for number, route in cause.commands if number == event.correlationid)
+            makers = makers or cause.fired
             self._keep(event, replace(self._trace(event), makers=(*cause.makers, *makers)[-_LONGEST_CHAIN:]))
+
+    def does(self, event: Event, route: str, *, commands: Sequence[str]) -> None:
+        """Learn the ids of the commands by which a route that fires on an event may bring about others.
+
+        Without any it only looks on, whatever else follows from the event.
+        """
+        trace = self._trace(event)
+        if not commands:
+            self._keep(event, replace(trace, fired=tuple(one for one in trace.fired if one != route)))
+        elif len(trace.commands) < _MOST_MAKERS:
+            more = tuple((number, route) for number in commands[:_MOST_MAKERS])
+            self._keep(event, replace(trace, commands=(*trace.commands, *more)))
 
     def admit(self, event: Event, route: str, now: float) -> str:
         """Note that a route fires on an event of its owner; returns why it must not, empty when it may."""
@@ -166,10 +183,11 @@ class Breakers:
 
 
 class _Trace(Struct, frozen=True):
-    """The routes that made an event or what it goes back to, and those that have fired on it."""
+    """The routes that made an event or what it goes back to, those that have fired on it, and commands of theirs."""
 
     makers: tuple[str, ...] = ()
     fired: tuple[str, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
 
 
 _UNKNOWN: Final = _Trace()

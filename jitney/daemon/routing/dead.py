@@ -44,15 +44,18 @@ class Shown(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Dead:
-    """Looks after the dead letters. ``clock`` gives Unix seconds."""
+    """Looks after the dead letters. ``clock`` gives Unix seconds.
+
+    Without ``executor`` and ``grants``, where there are no routes, actions and what was shared can only be dropped.
+    """
 
     def __init__(
         self,
         store: Store,
-        executor: Executor,
+        executor: Executor | None,
         outbox: Outbox,
         *,
-        grants: Grants,
+        grants: Grants | None,
         tree: TopicTree,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -97,19 +100,23 @@ class Dead:
         planned = _action(letter.payload)
         if planned is None:
             raise RefusedError("unreadable", "another version of Jitney has written it: it can only be dropped")
+        executor = self._executor
+        if executor is None:
+            message = "the running bus has neither routes nor grants, and so nobody who does actions: it can be dropped"
+            raise RefusedError("no_routes", message)
         now = self._clock()
         until = now + planned.until - planned.due
         fresh = replace(planned, id=new_id(), due=now, until=until, tries=0, unsure=0, reason="")
-        if reason := self._executor.refuses(fresh):
+        if reason := executor.refuses(fresh):
             raise RefusedError(reason, f"too many actions of {planned.owner} wait to be done: try again later")
-        for sql, values in self._executor.rows([fresh]):
+        for sql, values in executor.rows([fresh]):
             self._store.write(sql, values, told)
         try:
             await self._removed(letter)
         except RefusedError:
-            self._executor.abandon([fresh])
+            executor.abandon([fresh])
             raise
-        self._executor.begin([fresh])
+        executor.begin([fresh])
 
     async def _retry_event(self, letter: Letter) -> None:
         self._check_grant(letter)
@@ -128,7 +135,8 @@ class Dead:
             raise RefusedError("invalid", str(error)) from error
         if isinstance(address, SharedTopic):
             event = _event(letter.payload)
-            if event is None or not self._grants.permits(event, address.owner):
+            permitted = event is not None and self._grants is not None and self._grants.permits(event, address.owner)
+            if not permitted:
                 raise RefusedError("not_granted", f"{letter.owner} has not granted this to {address.owner} any more")
 
     async def _removed(self, letter: Letter) -> None:

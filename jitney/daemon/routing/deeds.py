@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import UNSET, Raw
 
@@ -16,6 +16,7 @@ from jitney.daemon.routes.actions import (
     PublishEvent,
     PublishState,
     Reply,
+    RunHandler,
     SendCommand,
     SetVariable,
     Webhook,
@@ -27,16 +28,22 @@ from jitney.daemon.routing.variables import VariableError, Variables
 from jitney.daemon.routing.webhooks import Webhooks
 from jitney.daemon.store import route_memory
 from jitney.daemon.store.store import Store
-from jitney.topics import MAX_HOPS, Command, Event, State, derived_id, utc_now
+from jitney.topics import EMPTY, MAX_HOPS, Command, Event, State, derived_id, utc_now
 from jitney.topics import messages as said
 from jitney.topics.messages import ROUTE
+
+if TYPE_CHECKING:
+    from jitney.daemon.routing.handlers import Handlers
 
 ANSWER: Final = 55.0
 """Seconds that an adapter has for a command."""
 
 
 class Deeds:
-    """Does actions. ``targets`` are the doors of the configured adapters and ``types`` their types, by name."""
+    """Does actions. ``targets`` are the doors of the configured adapters and ``types`` their types, by name.
+
+    ``handlers`` None: there are no Python routes.
+    """
 
     def __init__(
         self,
@@ -49,6 +56,7 @@ class Deeds:
         sharing: Sharing,
         variables: Variables,
         webhooks: Webhooks,
+        handlers: "Handlers | None" = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bus = bus
@@ -59,6 +67,7 @@ class Deeds:
         self._sharing = sharing
         self._variables = variables
         self._webhooks = webhooks
+        self._handlers = handlers
         self._clock = clock
 
     async def do(self, planned: Planned) -> None:
@@ -66,9 +75,13 @@ class Deeds:
 
         To drop an event is not among them: that is over once it is planned.
         """
+        await self.answer(planned)
+
+    async def answer(self, planned: Planned) -> Raw:
+        """Do an action as ``do`` does, and return the data of the reply to a command."""
         match planned.action:
             case SendCommand(adapter=adapter, command=name, data=data):
-                await self._command(planned, Ask(adapter, name, data))
+                return await self._command(planned, Ask(adapter, name, data))
             case Notify() as notify:
                 await self._command(planned, notice(notify, self._type(notify.adapter, planned.owner)))
             case Reply() as reply:
@@ -81,18 +94,21 @@ class Deeds:
             case Webhook() as webhook:
                 await self._webhooks.send(webhook)
             case Forward(to=to):
-                if planned.event is None:
-                    raise RefusedError("unreadable", "the event that was to be shown was not kept")
-                await self._sharing.share(planned.event, to)
+                await self._share(planned, to)
             case SetVariable() as variable:
                 self._set(planned.owner, variable)
+            case RunHandler() as handler:
+                await self._handle(planned, handler)
+        return EMPTY
 
     async def close(self) -> None:
-        """Close the connections of webhooks."""
+        """Close the connections of webhooks, and end what runs of Python routes."""
         await self._webhooks.close()
+        if self._handlers is not None:
+            await self._handlers.close()
 
-    async def _command(self, planned: Planned, ask: Ask) -> None:
-        """Command an adapter of the owner; a failed reply is a failure.
+    async def _command(self, planned: Planned, ask: Ask) -> Raw:
+        """Command an adapter of the owner and return the data of its reply; a failed reply is a failure.
 
         A try that may have had its effect is repeated under the same id, so that an adapter can know it again.
         """
@@ -114,6 +130,17 @@ class Deeds:
         reply = await target.command(command)
         if reply.error:
             raise RefusedError(reply.error.code, reply.error.message)
+        return reply.data
+
+    async def _share(self, planned: Planned, to: str) -> None:
+        if planned.event is None:
+            raise RefusedError("unreadable", "the event that was to be shown was not kept")
+        await self._sharing.share(planned.event, to)
+
+    async def _handle(self, planned: Planned, handler: RunHandler) -> None:
+        if self._handlers is None:
+            raise RefusedError("unknown_handler", f"{handler.file} is not named in [routing] python any more")
+        await self._handlers.run(planned, handler, self.answer)
 
     async def _reply(self, planned: Planned, reply: Reply) -> None:
         """Answer whoever the event came from."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from jitney.daemon.counters import Counters
 from jitney.daemon.log import Tally, bound, get
+from jitney.daemon.routes.actions import RunHandler
 from jitney.daemon.routing.failures import MOST_UNSURE, FailedError, Failure, judge, pause
 from jitney.daemon.routing.lanes import Lane, Waiting
 from jitney.daemon.routing.left import MEMORY_BYTES, left
@@ -26,7 +27,7 @@ AT_ONCE: Final = 8
 """Actions of one owner that are done at the same time, each of another route."""
 
 PATIENCE: Final = 60.0
-"""Seconds that one try may take."""
+"""Seconds that one try may take; a Python file is ended by whoever runs it."""
 
 _LOOK: Final = 60.0
 """The longest sleep in seconds: the wall clock may be put meanwhile."""
@@ -51,6 +52,8 @@ class Executor:
     """The lanes of all owners. ``clock`` gives Unix seconds and may jump."""
 
     def __init__(self, store: Store, doer: Doer, *, counters: Counters, clock: Callable[[], float] = time.time) -> None:
+        self.declined: Callable[[Planned, str], None] = lambda _planned, _why: None
+        """Told of each action that on purpose was not done, and why."""
         self._store = store
         self._doer = doer
         self._counters = counters
@@ -197,10 +200,13 @@ class Executor:
             self._counters.add("actions", owner=planned.owner, adapter=kind, reason=code)
             if item.id not in lane.items:  # erased meanwhile
                 lane.done(item)
-            elif failure is None:
+            elif failure is None or failure.declined:
                 self._store.write(rows.DELETE, [(item.id,)])
                 owner.release(item)
                 lane.done(item)
+                if failure is not None:
+                    self._counters.add("dropped", owner=planned.owner, adapter=ROUTE, reason=failure.code)
+                    self.declined(planned, failure.reason)
             else:
                 self._failed(owner, item, planned, failure=failure)
 
@@ -216,7 +222,7 @@ class Executor:
             reason = planned.reason or "expired: its time to live was over before it could be done"
             return Failure(code="expired", reason=reason, final=True)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(None if isinstance(planned.action, RunHandler) else PATIENCE):
                 await self._doer.do(planned)
         except TimeoutError:
             return judge(FailedError("timeout", f"not done within {PATIENCE:g} s"))

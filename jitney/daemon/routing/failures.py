@@ -41,6 +41,9 @@ NEVER: Final = frozenset(
 )
 """Codes of refusals that the same action would meet again, however often it is tried."""
 
+DECLINED: Final = frozenset({"channel_busy", "cooling", "machine", "muted", "own", "reaction"})
+"""Codes of a radio that on purpose gives no answer: that is no failure, and nothing is tried again."""
+
 BLOCKING: Final = frozenset(
     {
         "busy",
@@ -74,11 +77,12 @@ class FailedError(JitneyError):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """What an error means; ``reason`` begins with a code."""
+    """What an error means; ``reason`` begins with a code. ``declined``: on purpose it was not done."""
 
     code: str
     reason: str
     final: bool = False
+    declined: bool = False
     blocking: bool = False
     unsure: bool = False
     after: float = 0.0
@@ -97,6 +101,7 @@ def judge(error: JitneyError) -> Failure:
         code=code,
         reason=f"{code}: {error}"[:LONGEST_REASON],
         final=code in NEVER,
+        declined=code in DECLINED,
         blocking=code in BLOCKING,
         unsure=code in UNSURE,
         after=error.after if isinstance(error, FailedError) else 0.0,

@@ -1,16 +1,18 @@
 """Grants: which events of an owner another owner sees."""
 
-import time
+import time as times
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from math import inf
 from typing import Final
 
 from msgspec import Struct
 
+from jitney.daemon.delivery.plans import Copy
 from jitney.daemon.routes.settings import GrantSettings, Words
-from jitney.topics import Event, TopicTree
+from jitney.daemon.routes.zones import MACHINE
+from jitney.topics import Event, InvalidTopicError, TopicTree
 from jitney.topics.messages import ROUTE
 from jitney.topics.tree import SharedTopic
 
@@ -18,6 +20,12 @@ Private = Callable[[str], bool | None]
 """Tells whether an event type is private, None for a type that no adapter has declared."""
 
 MOST_CACHED: Final = 10_000
+LONGEST_CACHED: Final = 200
+"""Characters of a type: people make up longer ones in the inbox, and those are not worth the memory."""
+
+_LONG_AGO: Final = 1970
+_NEVER: Final = 9999
+"""Years before and from which a grant is over, or never is: others may be too much for a clock."""
 
 _OWN_WORDS: Final = frozenset({ROUTE, "inbox"})
 """First words of the types that owners make up themselves."""
@@ -28,7 +36,7 @@ class Grants:
 
     A glob never covers a private kind: that has to be named exactly, by a grant that says ``private``. A kind that an
     adapter emits without having declared it is taken for private. ``clock`` gives Unix seconds; a date without a time
-    ends with that day in ``zone``, or in the zone of this machine.
+    ends with that day in ``zone``.
     """
 
     def __init__(
@@ -37,15 +45,15 @@ class Grants:
         *,
         tree: TopicTree,
         private: Private,
-        clock: Callable[[], float] = time.time,
-        zone: tzinfo | None = None,
+        clock: Callable[[], float] = times.time,
+        zone: tzinfo = MACHINE,
     ) -> None:
         self._tree = tree
         self._private = private
         self._clock = clock
         self._zone = zone
         self._by_giver: dict[str, list[_Grant]] = {}
-        self._cache: dict[tuple[str, str, str], tuple[tuple[str, float], ...]] = {}
+        self._cache: dict[tuple[str, str, str], tuple[_Seer, ...]] = {}
         self.change(settings)
 
     def change(self, settings: Sequence[GrantSettings]) -> None:
@@ -55,45 +63,70 @@ class Grants:
         for grant in settings:
             self._by_giver.setdefault(grant.from_, []).append(_Grant.of(grant, self._zone))
 
-    def receivers(self, event: Event) -> list[str]:
-        """Return who may see an event, besides its owner."""
+    def copies(self, event: Event) -> Sequence[Copy]:
+        """Return to whom a copy of an event goes by itself, and where they see it."""
         if event.owner not in self._by_giver:
-            return []
+            return ()
         now = self._clock()
-        return [to for to, until in self._granted(event) if now < until]
-
-    def forwards(self, event: Event) -> list[tuple[str, str]]:
-        """Return who may see an event, each with the topic where they do."""
-        return [(to, self.topic(event, to)) for to in self.receivers(event)]
+        return [one.copy for one in self._seers(event) if now < one.delivered and one.copy is not None]
 
     def permits(self, event: Event, to: str) -> bool:
         """Tell whether somebody may see an event of another owner now."""
-        return to in self.receivers(event)
+        if event.owner not in self._by_giver:
+            return False
+        now = self._clock()
+        return any(one.to == to and now < one.until for one in self._seers(event))
 
     def topic(self, event: Event, to: str) -> str:
-        """Return where somebody sees an event of another owner."""
+        """Return where somebody sees an event of another owner; raises InvalidTopicError when it would be too long."""
         return self._tree.name(SharedTopic(to, event.owner, event.adapter, event.kind))
 
-    def _granted(self, event: Event) -> tuple[tuple[str, float], ...]:
-        """Return (receiver, until) of all grants that cover an event, whenever they end."""
+    def _seers(self, event: Event) -> "Sequence[_Seer]":
+        """Return who is in a grant that covers an event, whenever it ends."""
         key = (event.owner, event.type, event.adapter)
         found = self._cache.get(key)
         if found is None:
+            found = self._find(event)
             if len(self._cache) >= MOST_CACHED:
                 self._cache.clear()
-            private = self._is_private(event.type)
-            until: dict[str, float] = {}
-            for grant in self._by_giver[event.owner]:
-                if grant.covers(event, private=private):
-                    for to in grant.to:
-                        until[to] = max(until.get(to, 0.0), grant.until)
-            until.pop(event.owner, None)
-            found = self._cache[key] = tuple(until.items())
+            if len(event.type) <= LONGEST_CACHED:
+                self._cache[key] = found
         return found
+
+    def _find(self, event: Event) -> "tuple[_Seer, ...]":
+        private = self._is_private(event.type)
+        until: dict[str, float] = {}
+        delivered: dict[str, float] = {}
+        for grant in self._by_giver[event.owner]:
+            if grant.covers(event, private=private):
+                for to in grant.to:
+                    until[to] = max(until.get(to, -inf), grant.until)
+                    if not grant.only_forwarded:
+                        delivered[to] = max(delivered.get(to, -inf), grant.until)
+        until.pop(event.owner, None)
+        return tuple(
+            _Seer(to, end, delivered.get(to, -inf), self._copy(event, to) if to in delivered else None)
+            for to, end in until.items()
+        )
+
+    def _copy(self, event: Event, to: str) -> Copy | None:
+        try:
+            return Copy(to, self.topic(event, to))
+        except InvalidTopicError:
+            return None
 
     def _is_private(self, kind: str) -> bool:
         declared = self._private(kind)
         return kind.partition(".")[0] not in _OWN_WORDS if declared is None else declared
+
+
+class _Seer(Struct, frozen=True):
+    """Who may see an event ``until`` when, and until when a copy is delivered by itself."""
+
+    to: str
+    until: float
+    delivered: float
+    copy: Copy | None
 
 
 class _Grant(Struct, frozen=True):
@@ -102,15 +135,17 @@ class _Grant(Struct, frozen=True):
     adapters: tuple[str, ...]
     until: float
     private: bool
+    only_forwarded: bool
 
     @classmethod
-    def of(cls, settings: GrantSettings, zone: tzinfo | None) -> "_Grant":
+    def of(cls, settings: GrantSettings, zone: tzinfo) -> "_Grant":
         return cls(
             _words(settings.to),
             _words(settings.kinds),
             _words(settings.adapters),
             _end(settings.until, zone),
             settings.private,
+            settings.only_forwarded,
         )
 
     def covers(self, event: Event, *, private: bool) -> bool:
@@ -125,11 +160,12 @@ def _words(words: Words) -> tuple[str, ...]:
     return (words,) if isinstance(words, str) else words
 
 
-def _end(until: object, zone: tzinfo | None) -> float:
+def _end(until: object, zone: tzinfo) -> float:
     """Return the instant in Unix seconds at which a date is over, or which a time names; infinity for None."""
-    if isinstance(until, datetime):
-        return (until if until.tzinfo else until.replace(tzinfo=zone)).timestamp()
-    if isinstance(until, date):
-        after = until + timedelta(days=1)
-        return datetime(after.year, after.month, after.day, tzinfo=zone).timestamp()
-    return inf
+    if not isinstance(until, date) or until.year >= _NEVER:
+        return inf
+    if until.year < _LONG_AGO:
+        return -inf
+    if not isinstance(until, datetime):
+        until = datetime.combine(until + timedelta(days=1), time())
+    return (until if until.tzinfo else until.replace(tzinfo=zone)).timestamp()

@@ -1,7 +1,8 @@
 """The journal: the recent events of every owner, what routes did with them, and why the others did nothing."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from heapq import merge
 from itertools import islice
 from typing import Final, Literal
 
@@ -23,7 +24,7 @@ OVERHEAD: Final = 600
 """Bytes that an event takes besides its data, about."""
 
 Outcome = Literal["fired", "held", "stopped", "failed"]
-"""A route fired; its memory held it back; its breaker stopped it; a template of it failed."""
+"""A route fired; its memory, or the radio that was asked, held it back; its breaker stopped it; a template failed."""
 
 
 class Verdict(Struct, frozen=True):
@@ -57,6 +58,13 @@ class Explained(Struct, frozen=True):
     outcome: Outcome | Literal["not_matched", "would_match"]
     why: str = ""
     reasons: tuple[Reason, ...] = ()
+
+
+def explained(route: Route, document: Document) -> Explained:
+    """Return why a route without a verdict does nothing about an event."""
+    reasons = tuple(route.explain(document))
+    held = all(reason.held for reason in reasons)
+    return Explained(route.name, "would_match" if held else "not_matched", reasons=reasons)
 
 
 class Journal:
@@ -93,6 +101,14 @@ class Journal:
         """Return the newest events of an owner, the newest first."""
         return list(islice(self._newest(owner), limit))
 
+    def latest(
+        self, limit: int, *, wants: Callable[[Event], bool], owners: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Return the newest events that are wanted, of these owners or of all, the newest first."""
+        rings = [self._newest(owner) for owner in (self._rings if owners is None else owners)]
+        newest = merge(*rings, key=lambda entry: entry.at, reverse=True)
+        return list(islice((entry for entry in newest if wants(entry.event)), limit))
+
     def span(self, owner: str, since: float, until: float) -> list[Entry]:
         """Return the events of an owner that came from ``since`` up to ``until``, in the order they came."""
         return [entry for entry in self._rings.get(owner, _NONE).entries if since <= entry.at <= until]
@@ -116,7 +132,7 @@ class Journal:
         routes, document = look(entry.event)
         told = [Explained(verdict.route, verdict.outcome, verdict.why) for verdict in entry.verdicts]
         names = {verdict.route for verdict in entry.verdicts}
-        return entry, told + [_explained(route, document) for route in routes if route.name not in names]
+        return entry, told + [explained(route, document) for route in routes if route.name not in names]
 
     def forget(self, owner: str) -> None:
         """Forget the events of an owner."""
@@ -137,9 +153,3 @@ class _Ring:
 
 
 _NONE: Final = _Ring()
-
-
-def _explained(route: Route, document: Document) -> Explained:
-    reasons = tuple(route.explain(document))
-    held = all(reason.held for reason in reasons)
-    return Explained(route.name, "would_match" if held else "not_matched", reasons=reasons)

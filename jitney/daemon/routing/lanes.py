@@ -5,11 +5,13 @@ from collections import deque
 from heapq import heappop, heappush
 from math import inf
 
-from jitney.daemon.routing.planned import Planned, destination
+from jitney.daemon.routing.planned import Planned, destination, queue
 
 
 class Waiting:
     """An action that waits or is being done, ``size`` bytes long. ``planned`` is None while it is only on disk.
+
+    ``route`` is a Python file where that does it: its routes are one here.
 
     It is tried no earlier than ``again``; until then it holds up what goes to the same place if it is ``blocking``.
     """
@@ -18,7 +20,7 @@ class Waiting:
 
     def __init__(self, planned: Planned, number: int, *, size: int) -> None:
         self.id = planned.id
-        self.route = planned.route
+        self.route = queue(planned)
         self.due = planned.due
         self.until = planned.until
         self.place = destination(planned)

@@ -46,13 +46,13 @@ def notice(notify: Notify, kind: str) -> Ask:
 def answer(reply: Reply, origin: Origin, *, adapter: str) -> Ask:
     """Return how the sender of a packet is answered on the mesh, alone and with the packet named; raises RefusedError.
 
-    Of an answer for programs it is the ``text`` in it.
+    Of an answer for programs it is the ``text`` in it. The radio refuses to answer where a machine should not.
     """
     text = reply.text or _object(reply.data).get("text")
     if not isinstance(text, str) or not text:
         raise RefusedError("invalid", 'an answer on the mesh is a text: give reply = "…"')
     sent = {"text": text, "to": origin.node, "channel": origin.channel, "reply_to": origin.packet_id}
-    return Ask(adapter, "send_text", Raw(_encode(sent)))
+    return Ask(adapter, "respond", Raw(_encode(sent)))
 
 
 def _object(data: Raw) -> dict[str, Any]:

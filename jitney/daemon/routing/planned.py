@@ -14,6 +14,7 @@ from jitney.daemon.routes.actions import (
     PublishEvent,
     PublishState,
     Reply,
+    RunHandler,
     SendCommand,
     SetVariable,
     Webhook,
@@ -77,7 +78,7 @@ def plan(
     answer. Dropping the event is nothing that is done later, so it is left out.
     """
     wanted = [action for action in actions if not isinstance(action, Drop)]
-    origin = _origin(event, address) if any(isinstance(action, Reply) for action in wanted) else NOBODY
+    origin = _origin(event, address) if any(isinstance(action, Reply | RunHandler) for action in wanted) else NOBODY
     return [
         Planned(
             id=new_id(),
@@ -91,8 +92,8 @@ def plan(
             adapter=event.adapter,
             subject=event.subject or "",
             hops=event.hops,
-            origin=origin if isinstance(action, Reply) else NOBODY,
-            event=event if isinstance(action, Forward) else None,
+            origin=origin if isinstance(action, Reply | RunHandler) else NOBODY,
+            event=event if isinstance(action, Forward | RunHandler) else None,
         )
         for action in wanted
     ]
@@ -109,7 +110,14 @@ def destination(planned: Planned) -> str:
             return f"webhook {place(url)}"
         case Forward(to=to):
             return f"owner {to}"
+        case RunHandler(file=file):
+            return f"python {file}"
     return "bus"
+
+
+def queue(planned: Planned) -> str:
+    """Return in which queue of its owner an action waits: that of its route, or that of its Python file."""
+    return destination(planned) if isinstance(planned.action, RunHandler) else planned.route
 
 
 def describe(action: Action) -> str:
@@ -129,10 +137,10 @@ def describe(action: Action) -> str:
             words = f"forward {action.to}"
         case SetVariable():
             words = f"set {action.name}"
-        case Reply():
-            words = "reply"
-        case Drop():
-            words = "drop"
+        case Reply() | Drop():
+            words = type(action).__name__.lower()
+        case RunHandler():
+            words = f"python {action.file}:{action.handler}"
     return words
 
 
@@ -149,7 +157,6 @@ class _Heard(Struct):
     node: str = ""
     packet_id: int = 0
     channel: int = 0
-    own: bool = False
 
 
 def _origin(event: Event, address: ReplyAddress | None) -> Origin:
@@ -159,6 +166,6 @@ def _origin(event: Event, address: ReplyAddress | None) -> Origin:
         heard = msgspec.json.decode(event.data, type=_Heard)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return NOBODY
-    if heard.own or not heard.packet_id:
+    if not heard.packet_id:
         return NOBODY
     return Origin(node=heard.node, packet_id=heard.packet_id, channel=heard.channel)

@@ -5,7 +5,7 @@ from math import inf
 from typing import Final
 
 from jitney.daemon.routing.lanes import Lane
-from jitney.daemon.routing.planned import Planned
+from jitney.daemon.routing.planned import Planned, queue
 
 MOST: Final = 1000
 """Actions of one owner that can wait."""
@@ -36,7 +36,7 @@ class Room:
         """Return why there is no room for an action of so many bytes, empty when there is."""
         if size > MOST_BYTES:
             return "too_large"
-        route = planned.route
+        route = queue(planned)
         full = (
             len(self._lane) + len(self._promised) >= MOST
             or self._lane.of_route(route) + self._by_route[route] >= MOST_OF_ROUTE
@@ -46,15 +46,16 @@ class Room:
     def promise(self, planned: Planned, size: int) -> None:
         """Keep room for an action."""
         self._promised[planned.id] = size
-        self._by_route[planned.route] += 1
+        self._by_route[queue(planned)] += 1
 
     def redeem(self, planned: Planned) -> int | None:
         """Give the room back that is kept for an action; returns its bytes, None when none is kept."""
         size = self._promised.pop(planned.id, None)
         if size is not None:
-            self._by_route[planned.route] -= 1
-            if not self._by_route[planned.route]:
-                del self._by_route[planned.route]
+            route = queue(planned)
+            self._by_route[route] -= 1
+            if not self._by_route[route]:
+                del self._by_route[route]
         return size
 
     def may_write(self, now: float) -> bool:

@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Final
 
 from msgspec import Struct
 
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.plans import Plan
+from jitney.daemon.delivery.plans import Copy, Plan
 from jitney.daemon.log import Tally, get
-from jitney.daemon.routes.actions import Drop
+from jitney.daemon.routes.actions import Drop, Forward, PublishEvent, PublishState, SetVariable
 from jitney.daemon.routes.compiled import Index, Route
 from jitney.daemon.routes.document import Document
 from jitney.daemon.routes.faults import TemplateError
@@ -33,6 +33,11 @@ from jitney.topics.messages import ROUTE, ReplyAddress
 MOST_ADDRESSES: Final = 1000
 """Events of the inbox on their way to be planned of which is known who wants an answer."""
 
+PASSED_OVER: Final = "it was published again for others, not for routes"
+
+WITHIN: Final = (Forward, PublishEvent, PublishState, SetVariable)
+"""The actions by which nothing happens outside that could come back as an event of somebody else."""
+
 LOOK: Final = 60.0
 """The longest sleep in seconds: the wall clock may be put meanwhile."""
 
@@ -52,6 +57,7 @@ class Answered(Struct):
 class Router:
     """The routes of all owners. ``names`` are those of the people by id, ``alerts`` is told of stopped routes.
 
+    ``shared`` tells to whom an event goes besides, whatever its routes do about it.
     ``load`` comes first. ``clock`` gives Unix seconds, ``zone`` is that of the house.
     """
 
@@ -67,13 +73,15 @@ class Router:
         zone: tzinfo,
         counters: Counters,
         clock: Callable[[], float] = time.time,
+        shared: Callable[[Event], Sequence[Copy]] = lambda _: (),
     ) -> None:
         self.journal = Journal()
         self.breakers = Breakers(zone, counters=counters)
         self._store = store
         self._executor = executor
-        self._routes = {route.name: route for route in routes}
+        self.routes = {route.name: route for route in routes}
         self._index = Index(routes)
+        self._remembering = any(route.needs_memory for route in routes)
         self._names = names
         self._variables = variables
         self._memory = Memory(zone, counters=counters, gate=self.breakers.admit)
@@ -81,7 +89,9 @@ class Router:
         self._zone = zone
         self._counters = counters
         self._clock = clock
+        self._shared = shared
         self._addresses: dict[str, ReplyAddress] = {}
+        self._passed_over: set[str] = set()
         self._news = asyncio.Event()
         self._tally = Tally(_log)
 
@@ -92,7 +102,7 @@ class Router:
         now = self._clock()
         self._memory.load(rows, now)
         self._variables.load(rows, now)
-        remembering = {name: route for name, route in self._routes.items() if route.needs_memory}
+        remembering = {name: route for name, route in self.routes.items() if route.needs_memory}
         owners = {
             name: [one for one in (*self._names, HOUSE) if route.serves(one)] for name, route in remembering.items()
         }
@@ -114,30 +124,44 @@ class Router:
     def plan(self, event: Event) -> Plan | None:
         """Return what follows from an event that the bus accepts, None for nothing."""
         now = self._clock()
-        if self._memory.next() <= now:  # it came before this event
+        if self._remembering and self._memory.next() <= now:  # it came before this event
             self._pass_time()
         if event.causationid:
             self.breakers.saw(event)
-        address = self._addresses.pop(event.id, None)
-        candidates = self._index.candidates(event.owner, event.type)
-        if not candidates:
+        address = self._addresses.pop(event.id, None) if self._addresses else None
+        copies = self._shared(event)
+        interested = self._index.interested(event.owner, event.type, event.subject)
+        if self._passed_over and event.id in self._passed_over:
+            self._passed_over.remove(event.id)
+            self.journal.add(
+                event, at=now, verdicts=tuple(Verdict(one.name, "held", PASSED_OVER) for one in interested)
+            )
+            return Plan(copies=copies) if copies else None
+        answered = self._answers(event, interested, now=now, address=address) if interested else None
+        if answered is None:
             self.journal.add(event, at=now)
-            return None
-        document = self._document(event, now)
-        answered = Answered([], [], [], address=address)
-        for route in candidates:
-            self._answer(route, document, answered, now=now)
+            return Plan(copies=copies) if copies else None
         self.journal.add(event, at=now, verdicts=tuple(answered.verdicts))
         writes = self._writes(answered.planned)
-        if not (writes or answered.drop):
+        if not (writes or copies or answered.drop):
             return None
-        return Plan(writes, self._begin(answered), drop=answered.drop)
+        return Plan(writes, self._begin(answered), drop=answered.drop, copies=copies)
 
     def answer_to(self, event_id: str, address: ReplyAddress) -> None:
         """Learn where an answer to an event is wanted, which is about to be planned."""
         if len(self._addresses) >= MOST_ADDRESSES:  # of events that were refused after all
             self._addresses.clear()
         self._addresses[event_id] = address
+
+    def pass_over(self, event_id: str) -> None:
+        """Learn that no route is to answer an event, which is about to be planned."""
+        if len(self._passed_over) >= MOST_ADDRESSES:  # of events that were refused after all
+            self._passed_over.clear()
+        self._passed_over.add(event_id)
+
+    def look(self, event: Event) -> tuple[Sequence[Route], Document]:
+        """Return the routes that want events like this one, and how they would see it now."""
+        return self._index.candidates(event.owner, event.type), self._document(event, self._clock())
 
     def forget(self, owner: str) -> None:
         """Forget all that is remembered of an owner, on disk too."""
@@ -147,16 +171,26 @@ class Router:
 
     def _document(self, event: Event, now: float) -> Document:
         variables = self._variables.of(event.owner, now)
-        local = datetime.fromtimestamp(now, self._zone)
-        return Document(event, variables, self._names.get(event.owner, ""), now=local)
+        return Document(event, variables, self._names.get(event.owner, ""), now=now, zone=self._zone)
+
+    def _answers(
+        self, event: Event, interested: Sequence[Route], *, now: float, address: ReplyAddress | None
+    ) -> Answered | None:
+        """Let routes answer an event; None when nothing comes of it, not even in the memory."""
+        document = self._document(event, now)
+        answered: Answered | None = None
+        for route in interested:
+            if route.holds(document):
+                if answered is None:
+                    answered = Answered([], [], [], address=address)
+                self._answer(route, document, answered, now=now)
+            elif route.needs_memory and self._memory.ended(route.name, event, now=now) and answered is None:
+                answered = Answered([], [], [], address=address)
+        return answered
 
     def _answer(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:
-        """Let one route answer an event."""
+        """Let a route answer an event that it matches."""
         event = document.event
-        if not route.matches(document):
-            if route.needs_memory:
-                self._memory.ended(route.name, event, now=now)
-            return
         try:
             if route.needs_memory:
                 admission = self._memory.admit(route.name, event, now=now, key=route.key(document))
@@ -178,7 +212,10 @@ class Router:
         actions = route.actions(document)
         answered.drop = answered.drop or any(isinstance(action, Drop) for action in actions)
         ttl = route.settings.ttl
-        answered.planned += plan(document.event, actions, route=route.name, now=now, ttl=ttl, address=answered.address)
+        planned = plan(document.event, actions, route=route.name, now=now, ttl=ttl, address=answered.address)
+        commands = [one.id for one in planned if not isinstance(one.action, WITHIN)]
+        self.breakers.does(document.event, route.name, commands=commands)
+        answered.planned += planned
         answered.verdicts.append(Verdict(route.name, "fired"))
         self._counters.add("fired", owner=document.event.owner, adapter=ROUTE)
 
@@ -204,12 +241,15 @@ class Router:
         now = self._clock()
         answered = Answered([], [], [])
         for due in self._memory.due(now):
-            route = self._routes.get(due.route)
+            route = self.routes.get(due.route)
             if route is None:
                 continue
             document = self._document(due.event, now)
             if due.tick:
-                self._answer(route, document, answered, now=now)
+                if route.matches(document):
+                    self._answer(route, document, answered, now=now)
+                else:
+                    self._memory.ended(route.name, due.event, now=now)
             elif due.admission.fire:
                 self._fire_later(route, document, answered, now=now)
         for sql, rows in self._writes(answered.planned):

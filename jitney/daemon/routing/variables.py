@@ -95,7 +95,8 @@ class Variables:
 
     def of(self, owner: str, now: float) -> Mapping[str, Any]:
         """Return the values of an owner's variables by name, without those that have expired by ``now``."""
-        self._turn(now)
+        if now < self._now:
+            self._turn(now)
         known = self._owners.get(owner)
         return _View(known, now) if known else _NOTHING
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from jitney.adapters.base import HttpHandler, Log, Owner, OwnerStatus, Vault
+from jitney.adapters.entities import Device
 from jitney.daemon.broker.ledger import Ledger
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.bus import Bus
@@ -13,6 +15,26 @@ from jitney.daemon.store.store import Store
 from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.status import StatusBoard
 from jitney.topics import Event, State
+
+
+class Announcements(Protocol):
+    """Whoever shows devices in Home Assistant."""
+
+    def announce(self, adapter: str, owner: str, devices: Iterable[Device]) -> None:
+        """Learn all devices that an owner has through an adapter."""
+
+    def settled(self, adapter: str) -> None:
+        """Learn that an adapter is online: who has not been announced devices by then has none."""
+
+
+class NoAnnouncements:
+    """A bus that shows nothing."""
+
+    def announce(self, adapter: str, owner: str, devices: Iterable[Device]) -> None:
+        """Do nothing."""
+
+    def settled(self, adapter: str) -> None:
+        """Do nothing."""
 
 
 class Services:
@@ -28,7 +50,9 @@ class Services:
         doors: Doors,
         vault: Callable[[str], Vault],
         state_dir: Path,
+        announcements: Announcements | None = None,
     ) -> None:
+        self.announcements = announcements or NoAnnouncements()
         self.bus = bus
         self.ledger = ledger
         self.store = store
@@ -80,6 +104,7 @@ class AdapterContext:
         if not self.is_online:
             self.is_online = True
             self.came_online()
+            self._services.announcements.settled(self.name)
         self._board.set("online")
 
     def degraded(self, reason: str) -> None:
@@ -113,6 +138,10 @@ class AdapterContext:
         """Remove every state of this adapter that is not among (owner, subject) pairs."""
         topic = self._services.bus.state_topic
         self._services.ledger.keep(self.name, (topic(owner, self.name, subject) for owner, subject in subjects))
+
+    def announce(self, owner: str, devices: Iterable[Device]) -> None:
+        """Declare all devices of an owner that Home Assistant can show."""
+        self._services.announcements.announce(self.name, owner, devices)
 
     def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
         """Tell an owner that a person must do something."""

@@ -33,7 +33,10 @@ class Erased(Struct, frozen=True, kw_only=True):
 
 
 class Erasure:
-    """Erases everything that the bus keeps of an owner. What the configuration says of them stays."""
+    """Erases everything that the bus keeps of an owner. What the configuration says of them stays.
+
+    ``others`` lets the other rooms forget an owner.
+    """
 
     def __init__(
         self,
@@ -41,14 +44,14 @@ class Erasure:
         outbox: Outbox,
         *,
         vault: Callable[[str], Awaitable[None]],
-        routing: Callable[[str], Awaitable[None]] | None,
+        others: Callable[[str], Awaitable[None]],
         runners: Mapping[str, Runner],
         state_dir: Path,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._vault = vault
-        self._routing = routing
+        self._others = others
         self._runners = runners
         self._state_dir = state_dir
 
@@ -69,8 +72,7 @@ class Erasure:
                 if reason:
                     unfinished[name] = reason
         await self._vault(owner)
-        if self._routing is not None:
-            await self._routing(owner)
+        await self._others(owner)
         states = self._ledger.erase(owner)
         events = await self._outbox.erase(owner)
         try:

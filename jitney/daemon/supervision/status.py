@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from jitney.daemon.broker.ledger import GONE, Ledger
-from jitney.topics import TopicTree, utc_now
+from jitney.topics import InvalidTopicError, TopicTree, utc_now
 from jitney.topics.tree import AlertTopic, StatusTopic
 
 Word = Literal["connecting", "online", "degraded", "offline", "reauth", "failed"]
@@ -66,6 +66,20 @@ class StatusBoard:
     def forget_owners(self) -> None:
         """Drop what was set for single owners; the next ``set`` tells them what all are told."""
         self._apart.clear()
+
+    def withdraw(self) -> None:
+        """Take back every status and alert, because there will be no such adapter any more."""
+        alerts = f"{self._adapter}."
+        for topic, line in list(self._ledger.lines.items()):
+            try:
+                address = self._tree.parse(topic)
+            except InvalidTopicError:
+                continue
+            match address:
+                case StatusTopic(_, adapter) if adapter == self._adapter:
+                    self._ledger.put(topic, GONE, owner=line.owner, adapter=line.adapter)
+                case AlertTopic(_, alert) if alert.startswith(alerts):
+                    self._ledger.put(topic, GONE, owner=line.owner, adapter=line.adapter)
 
     def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
         """Publish what a person must do; the same alert again changes nothing but its text."""

@@ -124,6 +124,18 @@ async def test_a_light_is_switched_and_the_event_tells_whose_command_it_was() ->
     assert ctx.states["alice", "light.desk"].data == Raw(b'{"value":true}')
 
 
+async def test_what_a_command_causes_carries_its_hops_and_the_event_that_led_to_it() -> None:
+    ctx = household("alice", "bob")
+    async with running(ctx, rate=0.001) as adapter:
+        wanted = command("say", {"text": "hello"})
+        await adapter.command(msgspec.structs.replace(wanted, hops=3, causation="a ride"))
+        caused = [event for event in ctx.events if event.causationid == "a ride"]
+        assert [(event.owner, event.hops, event.correlationid) for event in caused] == [
+            ("alice", 3, wanted.id),
+            ("bob", 3, wanted.id),
+        ]
+
+
 async def test_what_one_owner_says_the_others_hear() -> None:
     ctx = household("alice", "bob")
     async with running(ctx, rate=0.001) as adapter:

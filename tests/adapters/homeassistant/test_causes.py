@@ -37,13 +37,13 @@ def test_two_calls_of_the_same_service_are_claimed_in_their_order() -> None:
     causes.claim(Origin("2", user_id=JITNEY), "call light.turn_off")
     causes.claim(Origin("3", user_id=JITNEY), "call light.turn_on")
     causes.claim(Origin("4", user_id=JITNEY), "call light.turn_on")
-    assert causes.of(Origin("3", user_id=JITNEY), owners).command == "call_service-1"
-    assert causes.of(Origin("4", user_id=JITNEY), owners).command == "other-1"
+    assert causes.of(Origin("3", user_id=JITNEY), owners).causation == "call_service-1"
+    assert causes.of(Origin("4", user_id=JITNEY), owners).causation == "other-1"
     assert causes.of(Origin("1", user_id=ALICE), owners).own is False
     assert causes.of(Origin("2", user_id=JITNEY), owners).own is True
     causes.finish(second, "5")
     causes.finish(first)
-    assert causes.of(Origin("5", user_id=JITNEY), owners).command == "other-1"
+    assert causes.of(Origin("5", user_id=JITNEY), owners).causation == "other-1"
 
 
 def test_without_the_events_of_calls_two_open_ones_are_not_guessed_between() -> None:
@@ -53,7 +53,7 @@ def test_without_the_events_of_calls_two_open_ones_are_not_guessed_between() -> 
     causes.begin(command("other"), "call light.turn_on")
     cause = causes.of(Origin("1", user_id=JITNEY), owners)
     assert (cause.actor, cause.own) == (JITNEY, True)
-    assert isinstance(cause.command, str) is False
+    assert isinstance(cause.causation, str) is False
 
 
 def test_what_is_remembered_is_forgotten_in_time_and_when_it_is_too_much() -> None:

@@ -12,6 +12,7 @@ from jitney.topics import Event, Reply
 from tests.adapters.homeassistant.following import adapter_for, attempt, command, context, online, told
 from tests.fakes.homeassistant import FakeHomeAssistant, ServiceCall, ServiceError
 
+FIRE = b'{"event_type":"ride"}'
 TURN_ON = {"domain": "light", "service": "turn_on", "target": {"entity_id": "light.hall"}}
 
 
@@ -243,6 +244,20 @@ async def test_what_follows_from_an_own_call_names_it_but_is_no_echo() -> None:
             assert events["fan.hall"].causationid == asked.id
             assert events["fan.hall"].actor == "alice"
             assert "own" not in told(events["fan.hall"])
+
+
+async def test_what_a_command_causes_carries_its_hops_and_the_event_that_led_to_it() -> None:
+    async with FakeHomeAssistant() as home:
+        home.set_state("light.hall", "off")
+        async with online(adapter := adapter_for(home), ctx := context()):
+            asked = msgspec.structs.replace(command("call_service", TURN_ON), hops=3, causation="a ride")
+            await adapter.command(asked)
+            home.set_state("fan.hall", "on", parent=home.states["light.hall"].context)
+            events = by_subject(await ctx.until_events(3))
+            of_all = {(event.hops, event.causationid, event.correlationid) for event in events.values()}
+            assert of_all == {(3, "a ride", asked.id)}
+            await adapter.command(msgspec.structs.replace(asked, name="fire_event", data=msgspec.Raw(FIRE), hops=4))
+            assert [(event.hops, event.causationid) for event in (await ctx.until_events(4))[3:]] == [(4, "a ride")]
 
 
 async def test_without_the_events_of_calls_the_only_open_call_is_taken_for_the_cause() -> None:

@@ -255,11 +255,29 @@ def states(events: list[Event]) -> list[tuple[str, str]]:
     return found
 
 
-def command(name: str, data: object = None, *, owner: str = "alice", id: str = "", deadline: float = 0.0) -> Command:  # noqa: A002
+def command(
+    name: str,
+    data: object = None,
+    *,
+    owner: str = "alice",
+    id: str = "",  # noqa: A002
+    deadline: float = 0.0,
+    hops: int = 0,
+    causation: str = "",
+) -> Command:
     """Return a command to the adapter."""
     body = msgspec.Raw(msgspec.json.encode({} if data is None else data))
     key = id or f"{name}-{next(_numbers)}"
-    return Command(id=key, owner=owner, adapter="base", name=name, data=body, deadline=deadline)
+    return Command(
+        id=key,
+        owner=owner,
+        adapter="base",
+        name=name,
+        data=body,
+        deadline=deadline,
+        hops=hops,
+        causation=causation,
+    )
 
 
 async def _moment() -> None:

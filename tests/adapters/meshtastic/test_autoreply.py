@@ -1,178 +1,218 @@
-"""Answering by itself, and when not."""
+"""When a radio answers by itself, and when it rather does not."""
 
-from datetime import datetime
+from itertools import count
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from jitney.adapters.meshtastic.asked import SendText
-from jitney.adapters.meshtastic.autoreply import MARKS, VARIABLES, AutoReply, Decision, Rule, fill, is_marked, variables
+from jitney.adapters.errors import RefusedError
+from jitney.adapters.meshtastic.addresses import node_id
+from jitney.adapters.meshtastic.airtime import Airtime
+from jitney.adapters.meshtastic.autoreply import MARK, MARKS, MOST_TEXTS, Guard, Text, is_marked, marked
 from jitney.adapters.meshtastic.kinds import Message
+from jitney.adapters.meshtastic.limits import Limits
+from jitney.adapters.meshtastic.machines import MOST_QUESTIONS
+from jitney.adapters.meshtastic.outgoing import ANSWER, Outgoing
+from tests.adapters.meshtastic.sending import BOBS, CAROLS, START, item, measured
 
-AT = datetime(2026, 11, 21, 14, 5)  # noqa: DTZ001 - the time on the wall where the radio is
-PING = Message(
-    node="!b0000001", to="!a0000001", packet_id=77, direct=True, hops=2, snr=6.25, rssi=-92, channel=0, text="ping"
-)
-IN_CHANNEL = replace(PING, to="broadcast", direct=False, channel=2)
-RULE = Rule(answer="pong", keywords=("ping", "test"), direct_only=False)
-
-
-def decide(auto: AutoReply, message: Message = PING, now: float = 1000.0, **options: Any) -> Decision:  # noqa: ANN401
-    return auto.decide(message, now=now, at=AT, **options)
+LIMITS = Limits()
+_ids = count(1)
 
 
-def why(message: Message = PING, rule: Rule = RULE, **options: Any) -> str:  # noqa: ANN401
-    decision = decide(AutoReply(rule), message, **options)
-    assert (decision.answer is None) == bool(decision.why)
-    return decision.why
+class Answering:
+    """A guard, the air around it, and the answers that it has let through."""
 
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.airtime = Airtime(limits)
+        self.guard = Guard(limits, self.airtime)
+        self.answers: list[Outgoing] = []
+        self.now = 1000.0
 
-def test_a_direct_text_is_answered_directly_and_the_answer_says_what_it_is() -> None:
-    answer = decide(AutoReply(RULE)).answer
-    assert answer == SendText(text="🤖 pong", to="!b0000001", channel=0, reply_to=77)
-    assert is_marked(answer.text)
+    def hears(self, text: str = "ping", *, sender: int = BOBS, owner: str = "alice", **fields: Any) -> int:  # noqa: ANN401
+        """Hear a text and return its packet id."""
+        message = Message(
+            node=node_id(sender), to="broadcast", packet_id=fields.pop("packet_id", next(_ids)), channel=0, text=text
+        )
+        self.guard.heard(owner, sender, replace(message, **fields))
+        return message.packet_id
 
+    def asks(self, packet_id: int, *, owner: str = "alice") -> Text | None:
+        return self.guard.question(owner, packet_id, answers=self.answers, now=self.now)
 
-def test_a_text_in_a_channel_is_answered_there() -> None:
-    assert decide(AutoReply(RULE), IN_CHANNEL).answer == SendText(text="🤖 pong", to="", channel=2, reply_to=77)
+    def answers_to(self, packet_id: int, *, owner: str = "alice", to: int = 0) -> str:
+        """Answer a text; return the code of the refusal, empty when it is answered."""
+        try:
+            text = self.asks(packet_id, owner=owner)
+            asker = to or (text.sender if text else 0)
+            wanted = item("🤖 pong", owner=owner, accepted=START + self.now, asker=asker, packet_id=next(_ids))
+            answer = replace(wanted, what=ANSWER)
+            self.guard.pace(answer, answers=self.answers, now=self.now)
+        except RefusedError as error:
+            return error.code
+        self.answers.append(answer)
+        if text is not None:
+            self.guard.answered(text, answer.text, self.now)
+        return ""
 
-
-@pytest.mark.parametrize("text", ["ping", "Ping!", " PING ", "(test)", "test?"])
-def test_a_keyword_is_the_whole_text_whatever_its_case_and_punctuation(text: str) -> None:
-    assert why(replace(PING, text=text)) == ""
-
-
-@pytest.mark.parametrize("text", ["", "pinging", "ping me later", "is this a test", "p i n g"])
-def test_a_keyword_in_other_words_is_none(text: str) -> None:
-    assert why(replace(PING, text=text)) == "no_match"
-
-
-@pytest.mark.parametrize(
-    ("pattern", "text", "matches"),
-    [
-        ("weather*", "Weather please", True),
-        ("*[?]", "really?", True),
-        ("cq ?", "CQ x", True),
-        ("cq ?", "cq xy", False),
-        ("*where*", "so where are you", True),
-        ("a.c", "abc", False),
-    ],
-)
-def test_a_pattern_matches_the_whole_text(pattern: str, text: str, matches: bool) -> None:  # noqa: FBT001
-    rule = Rule(answer="x", pattern=pattern)
-    assert why(replace(PING, text=text), rule) == ("" if matches else "no_match")
-
-
-def test_a_text_longer_than_any_packet_is_not_looked_at() -> None:
-    assert why(replace(PING, text="a" * 201), Rule(answer="x", pattern="a*")) == "no_match"
-
-
-def test_a_pattern_with_many_stars_takes_no_time() -> None:
-    assert why(replace(PING, text="a" * 200), Rule(answer="x", pattern="a*" * 50 + "b")) == "no_match"
+    def hears_and_answers(self, text: str = "ping", **fields: Any) -> str:  # noqa: ANN401
+        return self.answers_to(self.hears(text, **fields), owner=fields.get("owner", "alice"))
 
 
 @pytest.mark.parametrize(
-    ("message", "expected"),
+    ("text", "fields", "code"),
     [
-        (replace(PING, own=True), "own"),
-        (replace(PING, reaction=True), "reaction"),
-        (replace(PING, via_mqtt=True), "via_mqtt"),
-        (replace(PING, text="🤖 ping"), "no_match"),
+        ("ping", {}, ""),
+        ("ping", {"reply_id": 4_000_000_000}, ""),
+        ("ping", {"own": True}, "own"),
+        ("👍", {"reaction": True, "reply_id": 4_000_000_000}, "reaction"),
+        ("🤖 ping", {}, "machine"),
     ],
 )
-def test_what_is_never_answered(message: Message, expected: str) -> None:
-    assert why(message) == expected
-
-
-def test_what_a_rule_allows() -> None:
-    assert why(replace(PING, via_mqtt=True), msgspec.structs.replace(RULE, via_mqtt=True)) == ""
-    assert why(IN_CHANNEL, Rule(answer="pong", keywords=("ping",))) == "not_direct"
-    chosen = Rule(answer="pong", keywords=("ping",), direct_only=False, channels=(1,))
-    assert why(IN_CHANNEL, chosen) == "other_channel"
-    assert why(PING, chosen) == ""
+def test_what_is_answered_and_what_never_is(text: str, fields: dict[str, Any], code: str) -> None:
+    assert Answering().hears_and_answers(text, **fields) == code
 
 
 @pytest.mark.parametrize("mark", MARKS)
 def test_the_answer_of_a_machine_is_not_answered(mark: str) -> None:
-    assert why(replace(PING, text=f"{mark.upper()} ping"), Rule(answer="x", pattern="*ping")) == "machine"
+    assert Answering().hears_and_answers(f" {mark.upper()} ping") == "machine"
 
 
 def test_a_reply_to_one_of_our_answers_is_not_answered() -> None:
-    assert why(answers_us=True) == "machine"
+    one = Answering()
+    assert one.hears_and_answers() == ""
+    one.now += 600
+    (answer,) = one.answers
+    assert one.hears_and_answers("ping", sender=CAROLS, reply_id=answer.packet_id) == "machine"
+    assert one.hears_and_answers("ping", sender=CAROLS, reply_id=answer.packet_id + 1) == ""
 
 
-def test_while_the_channel_is_busy_nothing_is_answered() -> None:
-    assert why(busy=25.0) == ""
-    assert why(busy=25.1) == "busy"
+def test_an_answer_that_is_not_yet_sent_has_no_id_that_could_be_meant() -> None:
+    one = Answering()
+    assert one.hears_and_answers() == ""
+    one.answers = [replace(one.answers[0], packet_id=0, accepted=0.0)]
+    assert one.hears_and_answers(sender=CAROLS, reply_id=0) == ""
+
+
+def test_while_the_channel_is_busy_nobody_is_answered() -> None:
+    one = Answering()
+    one.airtime.heard(measured(channelUtilization=25.0).packet, one.now)
+    assert one.hears_and_answers() == ""
+    one.now += 60
+    one.airtime.heard(measured(channelUtilization=25.1).packet, one.now)
+    assert one.hears_and_answers() == "channel_busy"
+    careful = Answering(Limits(answer_busy_above=10))
+    careful.airtime.heard(measured(channelUtilization=11).packet, careful.now)
+    assert careful.hears_and_answers() == "channel_busy"
+
+
+def test_without_airtime_of_its_own_left_a_radio_answers_nobody() -> None:
+    one = Answering()
+    one.airtime.refused(one.now)
+    assert one.hears_and_answers() == "channel_busy"
 
 
 def test_a_sender_is_answered_only_now_and_then_and_all_together_too() -> None:
-    auto = AutoReply(Rule(answer="pong", keywords=("ping",), sender_every=60, every=15))
-    carol = replace(PING, node="!c0000001")
-    answered = [
-        decide(auto, message, now).why
-        for message, now in ((PING, 0), (carol, 14), (carol, 15), (PING, 59), (PING, 60), (carol, 74), (carol, 75))
-    ]
-    assert answered == ["", "cooling", "", "cooling", "", "cooling", ""]
+    one = Answering(Limits(answer_sender_every=60, answer_every=15))
+    codes = []
+    for sender, now in ((BOBS, 0), (CAROLS, 14), (CAROLS, 15), (BOBS, 59), (BOBS, 60), (CAROLS, 74), (CAROLS, 75)):
+        one.now = 1000.0 + now
+        codes.append(one.hears_and_answers(sender=sender))
+    assert codes == ["", "cooling", "", "cooling", "", "cooling", ""]
 
 
-def test_two_of_us_do_not_answer_each_other_for_ever() -> None:
-    here, there = (AutoReply(Rule(answer="ping", keywords=("ping",), sender_every=5, every=5)) for _ in range(2))
-    text, answers, now = "ping", 0, 0.0
-    for _ in range(100):
-        for auto in (here, there):
-            now += 6.0
-            decision = decide(auto, replace(PING, text=text), now)
-            if decision.answer is not None:
-                answers += 1
-                text = decision.answer.text.removeprefix("🤖 ")
-    assert answers < 10
+def test_the_answers_of_one_owner_do_not_keep_another_one_waiting() -> None:
+    one = Answering()
+    assert one.hears_and_answers(owner="alice") == ""
+    assert one.hears_and_answers(owner="bob") == ""
+    assert one.hears_and_answers(owner="alice", sender=CAROLS) == "cooling"
 
 
-def test_an_answer_holds_what_is_known_of_the_message() -> None:
-    answer = "{name} {node} {snr} {rssi} {hops} {time} {date}"
-    auto = AutoReply(Rule(answer=answer, keywords=("ping",)))
-    decided = decide(auto, name="Bob").answer
-    assert decided is not None
-    assert decided.text == "🤖 Bob !b0000001 6.25 dB -92 dBm 2 14:05 2026-11-21"
-    unknown = variables(replace(PING, snr=None, rssi=None, hops=None), name="", at=AT)
-    assert (unknown["snr"], unknown["rssi"], unknown["hops"], unknown["name"]) == ("?", "?", "?", "!b0000001")
-    assert set(unknown) == VARIABLES
+def test_a_clock_that_was_set_back_holds_up_nobody() -> None:
+    one = Answering()
+    assert one.hears_and_answers() == ""
+    one.now -= 500
+    assert one.hears_and_answers() == ""
 
 
-def test_a_name_that_looks_like_a_variable_is_a_name() -> None:
-    assert fill("hi {name}", {"name": "{time}", "time": "now"}) == "hi {time}"
+def test_what_is_not_known_any_more_is_answered_now_and_then_too() -> None:
+    one = Answering()
+    assert one.answers_to(77, to=BOBS) == ""
+    one.now += 16
+    assert one.answers_to(78, to=BOBS) == "cooling"
+    assert one.answers_to(79) == ""
 
 
-def test_an_answer_fits_into_one_packet_whatever_names_there_are() -> None:
-    auto = AutoReply(Rule(answer="{name}" * 20, keywords=("ping",)))
-    decided = decide(auto, name="ö" * 64).answer
-    assert decided is not None
-    assert len(decided.text.encode()) <= 200
+def test_what_another_owner_has_heard_is_not_known() -> None:
+    one = Answering()
+    packet_id = one.hears("🤖 ping", owner="bob")
+    assert one.asks(packet_id, owner="alice") is None
 
 
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        ({"answer": "x"}, "keywords: give at least one"),
-        ({"answer": "x", "pattern": "* *"}, "keywords: give at least one"),
-        ({"answer": "{mood}", "keywords": ["a"]}, "answer: there is no {mood}: it may hold date, hops"),
-        ({"answer": "", "keywords": ["a"]}, "length >= 1"),
-        ({"answer": "x", "keywords": ["a"], "every": 1}, ">= 5"),
-        ({"answer": "x", "pattern": "a" * 201}, "length <= 200"),
-    ],
-)
-def test_a_rule_that_makes_no_sense_is_refused(fields: dict[str, object], says: str) -> None:
-    with pytest.raises(msgspec.ValidationError) as caught:
-        msgspec.convert(fields, Rule)
-    assert says in str(caught.value)
+def test_an_owner_who_is_forgotten_has_heard_nothing() -> None:
+    one = Answering()
+    packet_id = one.hears("🤖 ping")
+    one.guard.forget("alice")
+    assert one.asks(packet_id) is None
 
 
-@given(st.text(max_size=250), st.text(max_size=30))
-def test_no_text_and_no_name_is_too_strange(text: str, name: str) -> None:
-    decision = decide(AutoReply(Rule(answer="{name}: {hops}", pattern="*a*")), replace(PING, text=text), name=name)
-    assert decision.answer is None or len(decision.answer.text.encode()) <= 200
+def test_only_so_many_texts_are_remembered_and_those_without_an_id_not_at_all() -> None:
+    one = Answering()
+    first, *_, last = [one.hears("🤖") for _ in range(MOST_TEXTS + 1)]
+    assert one.asks(first) is None
+    with pytest.raises(RefusedError, match="as its mark says"):
+        one.asks(last)
+    assert one.asks(one.hears("🤖", packet_id=0)) is None
+
+
+def test_a_copy_of_a_text_changes_nothing() -> None:
+    one = Answering()
+    packet_id = one.hears("ping")
+    one.hears("🤖 ping", packet_id=packet_id)
+    assert one.answers_to(packet_id) == ""
+
+
+def test_whoever_asks_over_and_over_is_not_answered_any_more_and_told_why() -> None:
+    one = Answering()
+    codes = []
+    for _ in range(MOST_QUESTIONS + 1):
+        codes.append(one.hears_and_answers())
+        one.now += 61
+    assert codes == [""] * MOST_QUESTIONS + ["muted"]
+    with pytest.raises(RefusedError, match="!b0000001 asks like a machine"):
+        one.asks(one.hears())
+
+
+def test_a_question_that_is_answered_in_several_tries_counts_once() -> None:
+    one = Answering()
+    packet_id = one.hears()
+    for _ in range(MOST_QUESTIONS * 2):
+        assert one.asks(packet_id) is not None
+
+
+def test_a_machine_without_a_mark_that_repeats_what_we_say_is_answered_once() -> None:
+    one = Answering()
+    codes = []
+    for _ in range(5):
+        codes.append(one.hears_and_answers("pong"))
+        one.now += 61
+    assert codes == ["", "muted", "muted", "muted", "muted"]
+
+
+def test_two_machines_without_marks_do_not_answer_each_other_for_ever() -> None:
+    here, there = Answering(), Answering()
+    answered = 0
+    for _ in range(200):
+        for one, other in ((here, CAROLS), (there, BOBS)):
+            one.now += 61
+            answered += one.hears_and_answers("ping", sender=other) == ""
+    assert answered <= 2 * MOST_QUESTIONS
+
+
+@given(st.text(max_size=250))
+def test_every_answer_is_marked_and_none_twice(text: str) -> None:
+    assert is_marked(marked(text))
+    assert marked(marked(text)) == marked(text)
+    assert marked(text) in {text, MARK + text}

@@ -7,17 +7,23 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from jitney.adapters.errors import RefusedError
+from jitney.adapters.meshtastic.addresses import node_id
+from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.book import PREFIX
 from jitney.adapters.meshtastic.commands import COMMANDS, Commands
 from jitney.adapters.meshtastic.config import Config
+from jitney.adapters.meshtastic.heard import Received
+from jitney.adapters.meshtastic.kinds import Traceroute
 from jitney.adapters.meshtastic.nodes import Nodes
 from jitney.adapters.meshtastic.owners import NodeOwners
 from jitney.adapters.meshtastic.packet_log import PacketLog
 from jitney.adapters.meshtastic.packets import Packet
+from jitney.adapters.meshtastic.ports import Port
 from jitney.adapters.meshtastic.radio import KnownNode
-from jitney.topics import HOUSE, Reply
+from jitney.topics import HOUSE, Reply, event
 from tests.adapters.meshtastic.sending import (
     ALICE,
     BOB,
@@ -61,6 +67,7 @@ class Radio:
         """Begin a new attempt."""
         config = Config(connection="tcp://192.168.1.9", allow={"alice": ("reboot",)})
         self.sender = sender_for(self.ctx, self.link, self.timing)
+        self.guard = Guard(config.limits, self.sender.airtime)
         self.commands = Commands(
             self.ctx,
             config,
@@ -69,6 +76,7 @@ class Radio:
             nodes=self.nodes,
             owners=self.owners,
             log=self.log,
+            guard=self.guard,
         )
 
     async def does(self, name: str, data: object = None, **options: Any) -> Reply:  # noqa: ANN401
@@ -141,6 +149,30 @@ async def test_a_failure_that_was_waited_for_is_an_error_with_the_reason() -> No
         assert reply.error.code == "max_retransmit"
         assert "no node is in reach" in reply.error.message
         assert msgspec.json.decode(reply.data)["state"] == "failed"
+
+
+async def test_a_traceroute_that_was_waited_for_is_answered_with_the_way() -> None:
+    async with on_air() as radio:
+        asked = {"to": "!b0000001", "wait": "delivered"}
+        task = asyncio.create_task(radio.does("traceroute", asked, owner="bob"))
+        await radio.timing.settle()
+        for sender, way in ((BOBS, "found"), (CAROLS, "forged")):
+            decoded = {"portnum": "TRACEROUTE_APP", "requestId": 100, "traceroute": {}}
+            radio.sender.heard(Received({"from": sender, "to": OWN, "decoded": decoded}, START))
+            note_route(radio.log, sender, request_id=100, way=way)
+        reply = data(await task)
+        assert (reply["state"], reply["traceroute"]["target"]) == ("delivered", "found")
+
+
+async def test_a_traceroute_whose_answer_the_log_has_no_room_for_is_delivered_all_the_same() -> None:
+    async with on_air() as radio:
+        task = asyncio.create_task(radio.does("traceroute", {"to": "Bob", "wait": "delivered"}, owner="bob"))
+        await radio.timing.settle()
+        decoded = {"portnum": "TRACEROUTE_APP", "requestId": 100, "traceroute": {}}
+        radio.sender.heard(Received({"from": BOBS, "to": OWN, "decoded": decoded}, START))
+        reply = data(await task)
+        assert reply["state"] == "delivered"
+        assert "traceroute" not in reply
 
 
 async def test_of_several_parts_the_one_that_is_furthest_behind_counts() -> None:
@@ -222,6 +254,13 @@ async def test_nodes_are_chosen_by_name_and_time() -> None:
         few = data(await radio.does("get_nodes", {"limit": 1}, owner=HOUSE))
         assert [node["node"] for node in few["nodes"]] == ["!a0000001"]
         assert (await radio.refuses("get_nodes", {"node": "Bob"})).code == "unknown_node"
+
+
+def note_route(log: PacketLog, sender: int, *, request_id: int, way: str) -> None:
+    head = {"node": node_id(sender), "to": node_id(OWN), "packet_id": 5, "channel": 0}
+    found = Traceroute(**head, origin=node_id(OWN), target=way, towards=())
+    answer = replace(packet(sender, Port.TRACEROUTE_APP, START), request_id=request_id)
+    log.note(answer, owner="bob", event=event(found, adapter="base", owner="bob"))
 
 
 def packet(sender: int, port: int, at: float) -> Packet:

@@ -178,4 +178,10 @@ async def test_what_happens_names_the_command_that_caused_it() -> None:
     asked: Command = command("reboot")
     await radio.control.carry_out(asked)
     for event in radio.ctx.events:
-        assert (event.causationid, event.actor, event.subject) == (asked.id, "alice", NODE)
+        assert (event.causationid, event.actor, event.subject, event.hops) == (asked.id, "alice", NODE, 0)
+
+
+async def test_what_a_route_wanted_names_the_event_that_led_to_it_and_counts_on() -> None:
+    radio = Controlled(alice="*")
+    await radio.control.carry_out(command("reboot", hops=2, causation="heard"))
+    assert [(event.causationid, event.hops) for event in radio.ctx.events] == [("heard", 2)] * 2

@@ -68,8 +68,37 @@ def test_the_same_state_is_the_same_event_and_another_one_is_not() -> None:
     assert sending(queued, adapter="base").causationid is UNSET
 
 
+def test_the_event_says_what_led_to_it_and_how_many_events_did() -> None:
+    by_a_person = sending(item(command="asked"), adapter="base")
+    assert (by_a_person.causationid, by_a_person.hops) == ("asked", 0)
+    by_a_route = sending(item(command="asked", causation="heard", hops=3), adapter="base")
+    assert (by_a_route.causationid, by_a_route.hops) == ("heard", 3)
+
+
+def test_what_an_earlier_version_has_kept_is_read_as_caused_by_nothing_but_its_command() -> None:
+    kept = {
+        "id": "1",
+        "owner": "alice",
+        "what": "text",
+        "packet": {"port": 1, "payload": "aGk="},
+        "priority": 2,
+        "accepted": 1.0,
+        "until": 2.0,
+        "patience": 3.0,
+        "command": "asked",
+        "text": "hi",
+    }
+    found = msgspec.json.decode(msgspec.json.encode(kept), type=Outgoing)
+    assert (found.hops, found.cause, found.asker, found.packet.payload) == (0, "asked", 0, b"hi")
+
+
 def test_it_is_kept_and_read_back_whole() -> None:
-    kept = replace(item("häuser", to=BOBS, command="asked"), state="sent", packet_id=9, handed=3.5)
+    kept = replace(
+        item("häuser", to=BOBS, command="asked", causation="heard", hops=2, asker=BOBS),
+        state="sent",
+        packet_id=9,
+        handed=3.5,
+    )
     assert msgspec.json.decode(msgspec.json.encode(kept), type=Outgoing) == kept
 
 

@@ -189,7 +189,7 @@ def test_what_is_wrong_with_the_data_is_said(name: str, data: object, says: str)
 
 def test_a_step_of_a_sweep_is_neither_told_nor_kept() -> None:
     requests = Requests(Limits(), Destinations(lambda _: 0, INFO), NodeOwners({}, "alice"), own=OWN, timing=Turned())
-    step = requests.step("alice", BOBS, hop_limit=2)
+    step = requests.step("alice", BOBS, hop_limit=2, hops=1, causation="heard")
     assert not step.persistent
     assert (step.priority, step.packet.to, step.packet.hop_limit) == (Priority.SWEEP, BOBS, 2)
     assert msgspec.json.decode(msgspec.json.encode(step), type=Outgoing) == step

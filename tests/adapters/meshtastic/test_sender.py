@@ -84,6 +84,24 @@ async def test_an_answer_that_comes_before_the_id_is_known_is_not_lost() -> None
     assert states(ctx.events)[-1] == ("hello", "delivered")
 
 
+async def test_who_may_answer_a_packet_is_its_receiver_and_the_radio_itself() -> None:
+    ctx, timing = RecordingContext(), Turned()
+    link = RecordingLink(timing)
+    sender = sender_for(ctx, link, timing)
+    early = []
+    link.before_id = lambda packet_id: early.append(sender.answered_by(packet_id, OWN))
+    async with running(sender, timing):
+        (sent,) = await sender.accept([direct(causation="heard", hops=2)])
+        await timing.settle()
+        for who in (OWN, BOBS):
+            found = sender.answered_by(100, who)
+            assert found is not None
+            assert (found.id, found.cause, found.hops) == (sent.id, "heard", 2)
+        assert early == [sent]
+        assert sender.answered_by(100, 0xC0000001) is None
+        assert sender.answered_by(101, OWN) is None
+
+
 async def test_nobody_answers() -> None:
     ctx, timing = RecordingContext(), Turned()
     link = RecordingLink(timing)

@@ -12,6 +12,7 @@ from meshtastic.protobuf import mesh_pb2, portnums_pb2
 
 from jitney.adapters.errors import DisconnectedError
 from jitney.adapters.meshtastic.airtime import Airtime
+from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.commands import Commands
 from jitney.adapters.meshtastic.limits import Limits
 from jitney.adapters.meshtastic.link import Link
@@ -64,7 +65,14 @@ class OnAir:
             timing=Hastened(),
         )
         self.commands = Commands(
-            ctx, settings, link=link, sender=self.sender, nodes=nodes, owners=owners, log=PacketLog(HOUSE)
+            ctx,
+            settings,
+            link=link,
+            sender=self.sender,
+            nodes=nodes,
+            owners=owners,
+            log=PacketLog(HOUSE),
+            guard=Guard(settings.limits, self.sender.airtime),
         )
 
     async def run(self) -> None:

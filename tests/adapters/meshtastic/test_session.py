@@ -207,6 +207,24 @@ async def test_what_is_forgotten_of_an_owner_is_gone() -> None:
         assert (await it.ask("get_packets", owner="bob"))["packets"] == []
 
 
+async def test_what_an_erased_owner_has_heard_is_not_known_any_more_when_it_is_to_be_answered() -> None:
+    async with house(ctx=context(default_owner="_house")) as it:
+        packet_id = it.radio.nodes[BOB].text("🤖 ping")
+        await it.ctx.until(lambda: "message" in it.kinds())
+        with pytest.raises(RefusedError) as refused:
+            await it.ask("respond", owner="bob", text="pong", to="!b0b00001", reply_to=packet_id)
+        assert refused.value.code == "machine"
+        await it.adapter.erase("bob")
+        await it.ask("respond", owner="bob", text="pong", to="!b0b00001", reply_to=packet_id)
+
+
+async def test_since_when_is_counted_is_told_before_anything_is_heard() -> None:
+    async with house() as it:
+        await it.ctx.until(lambda: ("alice", "statistics") in it.ctx.states)
+        state = msgspec.json.decode(it.ctx.states["alice", "statistics"].data or b"")
+        assert (state["packets"]["total"], state["since"][:2]) == (0, "20")
+
+
 async def test_what_could_not_be_decoded_is_counted() -> None:
     async with house() as it:
         it.radio.send_frame(UNDECODABLE)

@@ -10,7 +10,7 @@ from meshtastic.protobuf import telemetry_pb2
 from jitney.adapters.meshtastic.payloads import Nothing, data_of
 from jitney.adapters.meshtastic.rolling import Rolling
 from jitney.adapters.meshtastic.statistics import EVERY, MOST_PORTS, Count, Statistics
-from tests.adapters.meshtastic.hearing import ALICE, RADIO, mesh_packet, read
+from tests.adapters.meshtastic.hearing import ALICE, ARRIVED, RADIO, mesh_packet, read
 from tests.fakes.context import RecordingContext
 
 
@@ -28,7 +28,7 @@ class Counting:
     def __init__(self) -> None:
         self.clock = Clock()
         self.ctx = RecordingContext(name="base", default_owner="alice")
-        self.statistics = Statistics(self.ctx, clock=self.clock)
+        self.statistics = Statistics(self.ctx, since=ARRIVED - 60, clock=self.clock)
 
     def hears(self, port: int = 1, payload: Any = b"x", *, first: bool = True, **fields: Any) -> None:  # noqa: ANN401
         packet = read(mesh_packet(port, payload, **fields))
@@ -56,9 +56,14 @@ def test_packets_are_counted_by_port_and_time() -> None:
         "300": Count(1, 1, 1),
         "ENCRYPTED": Count(1, 1, 1),
     }
-    assert (state.duplicates, state.via_mqtt, state.since) == (1, 1, "2026-11-21T06:00:00.250Z")
+    assert (state.duplicates, state.via_mqtt, state.since) == (1, 1, "2026-11-21T05:59:00.250Z")
     counting.clock.now += 3601
     assert counting.statistics.state().packets == Count(total=4, hour=0, minute=0)
+
+
+def test_since_when_is_counted_is_known_before_the_first_packet() -> None:
+    state = Counting().statistics.state()
+    assert (state.packets.total, state.since) == (0, "2026-11-21T05:59:00.250Z")
 
 
 def test_how_busy_the_air_is_comes_from_the_radio_itself() -> None:

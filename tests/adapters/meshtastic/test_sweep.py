@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from jitney.adapters.errors import RefusedError
+from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.commands import Commands
 from jitney.adapters.meshtastic.config import Config
 from jitney.adapters.meshtastic.heard import Received
@@ -71,7 +72,14 @@ class Sweeping:
         config = Config(connection="tcp://192.168.1.9", limits=limits)
         log = PacketLog(HOUSE)
         self.commands = Commands(
-            self.ctx, config, link=self.link, sender=self.sender, nodes=nodes, owners=owners, log=log
+            self.ctx,
+            config,
+            link=self.link,
+            sender=self.sender,
+            nodes=nodes,
+            owners=owners,
+            log=log,
+            guard=Guard(limits, self.sender.airtime),
         )
 
     async def ask(self, *, owner: str = HOUSE, **data: object) -> dict[str, object]:
@@ -138,6 +146,22 @@ async def test_a_sweep_keeps_out_of_the_queue_on_disk_and_out_of_the_news_of_sen
         await radio.timing.turn(10)
         assert radio.ctx.kept == {}
         assert all(event.type == "meshtastic.sweep" for event in radio.ctx.events)
+
+
+async def test_what_a_sweep_tells_names_what_led_to_it_and_so_do_its_packets() -> None:
+    async with sweeping() as radio:
+        asked = command("sweep", {}, owner=HOUSE, hops=2, causation="heard")
+        await radio.commands.carry_out(asked)
+        await radio.timing.turn(1)
+        assert {(event.causationid, event.hops) for event in radio.ctx.events} == {("heard", 2)}
+        traced = radio.sender.answered_by(radio.link.sent[0].packet_id, CAROLS)
+        assert traced is not None
+        assert (traced.cause, traced.hops) == ("heard", 2)
+        await radio.commands.carry_out(command("sweep", {"stop": True}, owner=HOUSE))
+    async with sweeping() as radio:
+        reply = await radio.ask()
+        await radio.timing.turn(1)
+        assert {(event.causationid, event.hops) for event in radio.ctx.events} == {(reply["id"], 0)}
 
 
 async def test_a_node_that_does_not_answer_is_missed_and_the_next_one_comes_later() -> None:

@@ -7,10 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from meshtastic.protobuf import admin_pb2, mesh_pb2, telemetry_pb2
+from msgspec import UNSET
 
+from jitney.adapters.errors import RefusedError
 from jitney.adapters.meshtastic import kinds, payloads
+from jitney.adapters.meshtastic.airtime import Airtime
+from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.duplicates import Duplicates
 from jitney.adapters.meshtastic.heard import Notice, Received
+from jitney.adapters.meshtastic.limits import Limits
 from jitney.adapters.meshtastic.nodes import Nodes
 from jitney.adapters.meshtastic.owners import NodeOwners
 from jitney.adapters.meshtastic.packet_log import PacketLog
@@ -32,6 +37,7 @@ from tests.adapters.meshtastic.hearing import (
 )
 from tests.adapters.meshtastic.linked import hear, linked
 from tests.adapters.meshtastic.protobufs import messages
+from tests.adapters.meshtastic.sending import item
 from tests.adapters.meshtastic.test_packets import HEADER, JSON
 from tests.fakes.context import RecordingContext
 from tests.fakes.meshtastic.payloads import ALL_PORTS, UNNAMED_PORTS, sample
@@ -50,10 +56,18 @@ class Radio:
         owners = NodeOwners(self.ctx.owners, owner)
         self.log = PacketLog(owner)
         self.nodes = Nodes(self.ctx, owners, radio=info.number)
-        self.statistics = Statistics(self.ctx)
-        listeners = Listeners(self.nodes, self.statistics, Uplink(self.ctx, info), self.log)
+        self.statistics = Statistics(self.ctx, since=ARRIVED)
+        self.guard = Guard(Limits(), Airtime(Limits()))
+        self.request = (0, 0)
+        self.asked = item()
+        listeners = Listeners(self.nodes, self.statistics, Uplink(self.ctx, info), self.log, self.guard)
         self.translator = Translator(
-            self.ctx, info, owners=owners, duplicates=duplicates or Duplicates(), listeners=listeners
+            self.ctx,
+            info,
+            owners=owners,
+            duplicates=duplicates or Duplicates(),
+            listeners=listeners,
+            request=lambda *request: self.asked if request == self.request else None,
         )
 
     def hears(self, packet: mesh_pb2.MeshPacket, *, arrived: float = ARRIVED) -> list[Event]:
@@ -86,6 +100,38 @@ def test_a_packet_is_an_event_of_its_sender_with_the_time_of_its_reception() -> 
         "text": "hello",
     }
     assert (new.type, new.owner, new.id) == ("meshtastic.node_new", "alice", f"{event.id}-new")
+
+
+def test_a_text_says_what_its_sender_calls_itself_once_that_is_known() -> None:
+    radio = Radio()
+    user = mesh_pb2.User(id="!a11ce001", long_name="Alice\n🚲", short_name="AL")
+    names = [
+        json.loads(bytes(radio.hears(mesh_packet(port, payload, id=number))[0].data)).get("name")
+        for number, (port, payload) in enumerate([(1, b"x"), (4, user.SerializeToString()), (1, b"x")], 1)
+    ]
+    assert names == [None, None, "Alice\ufffd🚲"]
+
+
+@pytest.mark.parametrize("owner", ["alice", HOUSE])
+def test_the_answer_to_a_packet_of_ours_names_what_led_to_that_and_counts_on(owner: str) -> None:
+    radio = Radio(owner=owner)
+    radio.request = (9, BOB)
+    radio.asked = item(owner="alice", to=BOB, command="asked", causation="heard", hops=3)
+    ack = mesh_pb2.Routing(error_reason=0)
+    (event, *_) = radio.hears(mesh_packet(Port.ROUTING_APP, ack, sender=BOB, request_id=9))
+    assert (event.type, event.owner, event.hops) == ("meshtastic.ack", "alice" if owner == "alice" else "bob", 3)
+    assert event.causationid == ("heard" if owner == "alice" else UNSET)
+    for packet_id, sender in ((9, CAROL), (8, BOB)):
+        (event, *_) = radio.hears(mesh_packet(Port.ROUTING_APP, ack, sender=sender, request_id=packet_id, id=packet_id))
+        assert (event.hops, event.causationid) == (0, UNSET)
+
+
+def test_the_guard_of_answers_learns_of_every_text_under_its_owner() -> None:
+    radio = Radio()
+    radio.hears(mesh_packet(1, "🤖 pong".encode(), id=5))
+    assert radio.guard.question("bob", 5, answers=[], now=0.0) is None
+    with pytest.raises(RefusedError, match="a machine has written"):
+        radio.guard.question("alice", 5, answers=[], now=0.0)
 
 
 def test_on_a_shared_radio_packets_belong_to_the_owner_of_their_sender() -> None:

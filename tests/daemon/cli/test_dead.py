@@ -14,7 +14,8 @@ import pytest
 from jitney.daemon import log
 from jitney.daemon.cli import main
 from jitney.daemon.routes.settings import RouteSettings
-from jitney.topics import Command, Reply
+from jitney.daemon.store import outbox as rows
+from jitney.topics import Command, Reply, cloudevents
 from tests.daemon.cli.at_strava import terminal
 from tests.daemon.running import Daemon, Played, config, running, tick
 from tests.fakes.mosquitto import Broker
@@ -157,12 +158,30 @@ async def test_it_asks_first_at_a_terminal_and_elsewhere_wants_to_be_sure(househ
     assert await household.letters() == []
 
 
-async def test_a_bus_without_routes_has_nobody_who_looks_after_them(
+async def test_a_bus_without_routes_has_dead_letters_too(
     shared_broker: Broker, root: str, tmp_path: Path, capsys: Shown
 ) -> None:
     async with at_home(shared_broker, root, tmp_path) as household:
-        assert await household.run("list") == 1
-        assert "neither routes nor grants" in capsys.readouterr().err
+        store, body = household.daemon.app._store, cloudevents.encode(tick(7))
+        topic, time = f"{root}/alice/event/played/ticked", "2026-11-21T05:41:00.120Z"
+        store.write(rows.DEAD, [("alice", "played", topic, body, "not_authorised", time)])
+        await store.committed()
+        assert await household.run("list") == 0
+        what, reason = capsys.readouterr().out.splitlines()
+        assert what.endswith(f"alice  event played.ticked for {topic}")
+        assert reason.strip() == "not_authorised"
+        assert await household.run("retry", what.split()[0]) == 0
+        assert "is tried again: event played.ticked" in capsys.readouterr().out
+        assert await household.run("list") == 0
+        assert capsys.readouterr() == ("", "There are no dead letters.\n")
+
+
+async def test_a_daemon_that_does_not_know_them_is_of_another_version(
+    household: Household, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(household.daemon.app._administration.handlers, "dead_list")
+    assert await household.run("list") == 1
+    assert "knows no request dead_list: it is of another version" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

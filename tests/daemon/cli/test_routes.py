@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jitney.daemon.cli import main
-from jitney.daemon.cli.routes import ACTIONS
+from jitney.daemon.cli.routes_words import ACTIONS
 from jitney.daemon.routes.forms import _FORMS
 
 Run = Callable[..., int]
@@ -171,3 +171,23 @@ def test_where_there_is_nothing_it_says_so(run: Run, capsys: Shown) -> None:
 def test_a_wrong_configuration_is_told_as_everywhere(run: Run, action: str, capsys: Shown) -> None:
     assert run(action, HOUSE + RIDE.replace('"bob", ', '"carol", ')) == 78
     assert "routes[0].owner[0]: there is no owner 'carol'" in capsys.readouterr().err
+
+
+def test_a_python_route_is_listed_and_tried_without_being_run(run: Run, tmp_path: Path, capsys: Shown) -> None:
+    script = tmp_path / "hello.py"
+    script.write_text(
+        "from jitney.daemon.scripts import Bus, Event, route\n\n"
+        '@route(name="hello", on="inbox.hello", owner="alice")\n'
+        "async def greet(event: Event, bus: Bus) -> None:\n"
+        "    raise AssertionError\n"
+    )
+    script.chmod(0o644)
+    text = HOUSE + '[routing]\npython = ["hello.py"]\n'
+    assert run("list", text, "--json") == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["name"], listed["actions"]) == ("hello", ["python hello.py:greet"])
+    assert run("try", text, "--event", '{"type": "inbox.hello"}') == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  matches      hello",
+        '               python greet, file "hello.py"',
+    ]

@@ -28,7 +28,7 @@ DOCUMENT = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
 ENVIRONMENT = {"MQTT_PASSWORD": "a password", "HOME_TOKEN": "an0opaque0token0of0the0supervisor"}
 VAULT = {"strava/main": Secret("0123456789abcdef")}
 SAID = {
-    *("mqtt.username", "mqtt.password", "adapters.demo.enabled"),
+    *("mqtt.username", "mqtt.password", "adapters.demo.enabled", "owners.alice.discovery.private"),
     *(f"routes.{key}" for key in ("owner", "on", "when", "if", "tests", "schedule.at", "schedule.days")),
     *("routes.tests.name", "routes.tests.variables"),
     *("grants.adapters", "grants.private"),
@@ -51,7 +51,7 @@ def shown() -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
             identity = DOCUMENT["owners"]["alice"][adapter.name]
             yield from inside(f"owners.alice.{adapter.name}", adapter.Identity, identity)
     yield from of_routes()
-    names = [field for field in fields_of(OwnerSettings) if field.name == "name"]
+    names = [field for field in fields_of(OwnerSettings) if field.name in {"name", "discovery"}]
     yield from every("owners.alice", names, DOCUMENT["owners"]["alice"])
 
 

@@ -36,7 +36,7 @@ type = "anonymous"
         "10: adapters.home.retry.x: unknown key: known here are attempts, first, longest, unauthorised",
         (
             "12: nonsense: unknown key: known here are"
-            " adapters, bus, grants, http, mqtt, outbox, owners, routes, routing, version"
+            " adapters, bus, discovery, grants, http, mqtt, outbox, owners, routes, routing, version"
         ),
     ]
 

@@ -116,3 +116,10 @@ def test_what_belongs_to_one_adapter_cannot_belong_to_another(complaints: Callab
 
 def test_an_adapter_that_is_not_run_has_nothing_that_another_could_not_have(read: Callable) -> None:
     assert list(read(APPS + "enabled = false").config.adapters) == ["x", "y"]
+
+
+def test_a_person_whom_the_keys_of_an_adapter_name_has_to_exist(complaints: Callable) -> None:
+    (complaint,) = complaints(
+        '[owners.alice]\n[adapters.base]\ntype = "meshtastic"\nconnection = "tcp://radio"\nallow = { alise = "*" }'
+    )
+    assert complaint.endswith('adapters.base.allow: there is no section [owners.alise]: did you mean "alice"?')

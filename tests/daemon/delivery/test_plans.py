@@ -1,5 +1,6 @@
 """What routes want to do goes to disk with the event that they want it about, or not at all."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jitney.daemon.delivery.plans import Plan
 from jitney.topics import Event
 from tests.daemon.running import Daemon, config, observing, running, tick
 from tests.fakes.mosquitto import Broker
+from tests.waiting import until
 
 SAVE = "INSERT INTO kept (adapter, key, value) VALUES ('route', ?, ?)"
 
@@ -64,6 +66,41 @@ async def test_of_an_event_that_cannot_be_kept_nothing_follows(broker: Broker, t
         await daemon.context().emit(tick(1))
         assert planner.begun[1:] == [("played-alice-1", True)]
         assert await planned(daemon) == ["played-alice-1"]
+
+
+class Leaving(Planner):
+    """Lets whoever emits an event leave before it is on disk."""
+
+    def plan(self, event: Event) -> Plan:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return super().plan(event)
+
+
+async def test_what_follows_begins_even_where_nobody_waits_for_the_disk_any_more(
+    broker: Broker, tmp_path: Path
+) -> None:
+    planner = Leaving()
+    async with observing(broker.port) as observer, running(config(broker.url, durable=True), tmp_path) as daemon:
+        daemon.app._bus.plans = planner
+        await asyncio.wait([asyncio.create_task(daemon.context().emit(tick(1)), name="emit")])
+        await observer.message("jitney/alice/event/played/ticked")
+        assert planner.begun == [("played-alice-1", True)]
+
+
+async def test_what_nobody_waits_for_and_cannot_be_kept_was_not_seen(broker: Broker, tmp_path: Path) -> None:
+    planner = Leaving()
+    async with observing(broker.port) as observer, running(config(broker.url, durable=True), tmp_path) as daemon:
+        daemon.app._bus.plans = planner
+        store = daemon.app._store
+        await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
+        await asyncio.wait([asyncio.create_task(daemon.context().emit(tick(1)), name="emit")])
+        await until(lambda: planner.begun == [("played-alice-1", False)])
+        await store.read(lambda db: db.execute("PRAGMA query_only = OFF"))
+        daemon.app._bus.plans = Planner()
+        await daemon.context().emit(tick(1))
+        await observer.message("jitney/alice/event/played/ticked")
 
 
 @pytest.mark.parametrize("durable", [True, False])

@@ -1,9 +1,11 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jitney.daemon.routes import index as module
 from jitney.daemon.routes.compiled import Index, Route
-from tests.daemon.routes.making import OWNERS, compiled, settings
+from tests.daemon.routes.making import OWNERS, compiled, document, settings
 
 TYPES = ["strava.activity.created", "meshtastic.message", "inbox.door", "homeassistant.state_changed"]
 GLOBS = [*TYPES, "*", "strava.*", "*.message", "inbox.[a-d]*", "?????.*"]
@@ -54,6 +56,38 @@ def test_what_people_make_up_does_not_fill_the_memory() -> None:
         index.candidates(f"stranger{number}", "inbox.x")
     assert len(index._cache) <= module.MOST_CACHED
     assert len(index._of_owner) <= module.MOST_CACHED
+
+
+SUBJECTS = ["light.hall", "light.desk", "door"]
+WHEN: list[dict[str, Any]] = [
+    {},
+    {"data.distance": 1},
+    {"subject": "light.hall"},
+    {"subject": {"equal": "door"}},
+    {"subject": {"in": ["light.hall", "door", 5]}},
+    {"subject": {"in": [7]}},
+    {"subject": {"equal": 5}},
+    {"subject": {"prefix": "light."}},
+    {"subject": {"equal": "door", "prefix": "light."}},
+    {"subject": {"not_equal": "door"}},
+    {"subject": {"exists": True}},
+    {"any": [{"subject": "door"}, {"data.distance": 1}]},
+    {"not": {"subject": "door"}},
+]
+
+
+@given(st.lists(st.sampled_from(WHEN), max_size=8))
+def test_nobody_who_matches_is_left_out_for_the_subject_and_who_names_another_is(whens: list[dict[str, Any]]) -> None:
+    routes, faults = compiled(*(settings(name=str(number), when=when) for number, when in enumerate(whens)))
+    assert faults == []
+    index = Index(routes)
+    for subject in [*SUBJECTS, "elsewhere", None]:
+        one = document({"distance": 1}, subject=subject)
+        interested = index.interested("alice", one.event.type, one.event.subject)
+        assert [route for route in interested if route.holds(one)] == [route for route in routes if route.matches(one)]
+        assert [route.name for route in interested] == [route.name for route in routes if route in interested]
+        exact = [route for route in interested if isinstance(route.settings.when.get("subject"), str)]
+        assert all(route.settings.when["subject"] == subject for route in exact)
 
 
 @given(

@@ -23,6 +23,7 @@ def event(
     source: str = "base",
     actor: str = "",
     cause: str = "",
+    correlation: str = "",
 ) -> Event:
     return Event(
         id=id,
@@ -32,6 +33,7 @@ def event(
         time="2026-11-21T05:41:00.120Z",
         owner=owner,
         causationid=cause or UNSET,
+        correlationid=correlation or UNSET,
     )
 
 
@@ -175,6 +177,36 @@ def test_a_loop_over_the_commands_of_an_adapter_is_a_loop() -> None:
     assert "its own events" in verdicts[-1]
 
 
+def looped(made: Breakers, number: int, *, commands: dict[str, list[str]], follows: str = "") -> dict[str, str]:
+    """Let routes that command an adapter fire on an event that follows from the one before; returns who may not."""
+    happened = event(f"e{number}", source="home", cause=f"e{number - 1}" if number else "", correlation=follows)
+    made.saw(happened)
+    stopped = {}
+    for route, ids in commands.items():
+        why = made.admit(happened, route, NOW + number)
+        if why:
+            stopped[route] = why
+        else:
+            made.does(happened, route, commands=[f"{one} {number}" for one in ids])
+    return stopped
+
+
+def test_of_several_routes_that_command_an_adapter_the_one_whose_command_it_was_is_stopped() -> None:
+    made = breakers()
+    commands = {"toggle": ["a", "b"], "tell": ["c"], "look on": []}
+    found = [looped(made, number, commands=commands, follows=f"b {number - 1}") for number in range(ROUNDS + 2)]
+    assert found[:-1] == [{}] * (ROUNDS + 1)
+    assert list(found[-1]) == ["toggle"]
+
+
+def test_where_nobody_tells_whose_command_it_was_all_are_stopped_that_gave_one() -> None:
+    made = breakers()
+    commands = {"toggle": ["a"], "tell": ["c"], "look on": []}
+    found = [looped(made, number, commands=commands) for number in range(ROUNDS + 2)]
+    assert found[:-1] == [{}] * (ROUNDS + 1)
+    assert list(found[-1]) == ["toggle", "tell"]
+
+
 def test_many_answers_to_one_event_are_no_loop() -> None:
     made = breakers()
     made.saw(event("e0"))
@@ -190,9 +222,11 @@ def test_the_chains_of_an_owner_are_bounded_and_their_own() -> None:
         made.saw(event(f"e{number}", cause="x"))
         made.saw(event("e", source="route", actor="r", cause="e", owner="bob"))
         made.admit(event("e", owner="carol"), f"r{number}", NOW)
+        made.does(event("e", owner="carol"), f"r{number}", commands=["c"] * 100)
     assert len(made._traces["alice"]) == MOST_TRACED
     assert len(made._traces["bob"]["e"].makers) == 64
     assert len(made._traces["carol"]["e"].fired) == 16
+    assert len(made._traces["carol"]["e"].commands) == 16
 
 
 def test_a_person_can_let_it_go_on_at_once() -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.homeassistant.commands import CallService
-from jitney.adapters.meshtastic.asked import SendText
+from jitney.adapters.meshtastic.asked import Respond, SendText
 from jitney.daemon.routes.actions import (
     Notify,
     PublishEvent,
@@ -171,9 +171,9 @@ async def test_the_sender_on_the_mesh_is_answered_alone_through_the_same_radio(b
     types = {"base": "meshtastic"}
     async with running(config(broker.url), tmp_path) as daemon, acting(daemon, doors={"base": door}, types=types) as a:
         await a.do(Reply(text="pong"), PING)
-        assert door.commands[-1].name == "send_text"
-        asked = msgspec.json.decode(door.commands[-1].data, type=SendText)
-        assert asked == SendText(text="pong", to="!a1b2c3d4", channel=2, reply_to=77)
+        assert door.commands[-1].name == "respond"
+        asked = msgspec.json.decode(door.commands[-1].data, type=Respond)
+        assert asked == Respond(text="pong", to="!a1b2c3d4", channel=2, reply_to=77)
         await a.do(Reply(data=Raw(b'{"text":"pong","snr":7}')), PING)
         assert door.data()["text"] == "pong"
         assert await a.refused(Reply(data=Raw(b'{"snr":7}')), PING) == "invalid"

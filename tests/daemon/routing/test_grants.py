@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jitney.daemon.delivery.plans import Copy
 from jitney.daemon.routes.settings import GrantSettings
 from jitney.daemon.routing.grants import Grants
 from jitney.topics import Event, TopicTree
@@ -34,22 +35,51 @@ def of(type_: str, *, owner: str = "alice", adapter: str = "home") -> Event:
     return event(type=type_, owner=owner, source=f"/{adapter}")
 
 
+def shown(some: Grants, event: Event) -> list[str]:
+    """Return to whom copies of an event go by themselves."""
+    return [copy.to for copy in some.copies(event)]
+
+
 def test_what_is_granted_goes_into_the_receivers_tree() -> None:
-    found = grants(grant(to=("bob", "carol"))).forwards(of("demo.light.on", adapter="a/b"))
-    assert found == [
-        ("bob", "jitney/bob/shared/alice/event/a%2Fb/light.on"),
-        ("carol", "jitney/carol/shared/alice/event/a%2Fb/light.on"),
+    assert grants(grant(to=("bob", "carol"))).copies(of("demo.light.on", adapter="a/b")) == [
+        Copy("bob", "jitney/bob/shared/alice/event/a%2Fb/light.on"),
+        Copy("carol", "jitney/carol/shared/alice/event/a%2Fb/light.on"),
     ]
 
 
 def test_without_a_grant_nobody_sees_anything() -> None:
-    assert grants().forwards(of(PUBLIC[0])) == []
-    assert grants(grant()).forwards(of(PUBLIC[0], owner="bob")) == []
+    assert not grants().copies(of(PUBLIC[0]))
+    assert not grants(grant()).copies(of(PUBLIC[0], owner="bob"))
     assert not grants(grant()).permits(of(PUBLIC[0]), "carol")
+    assert not grants(grant()).permits(of(PUBLIC[0], owner="bob"), "alice")
 
 
 def test_an_owner_is_granted_nothing_of_their_own() -> None:
-    assert grants(grant(to=("alice", "bob"))).receivers(of(PUBLIC[0])) == ["bob"]
+    some = grants(grant(to=("alice", "bob")))
+    assert shown(some, of(PUBLIC[0])) == ["bob"]
+    assert not some.permits(of(PUBLIC[0]), "alice")
+
+
+def test_what_is_only_forwarded_is_permitted_and_does_not_go_by_itself() -> None:
+    some = grants(grant(only_forwarded=True))
+    assert some.permits(of(PUBLIC[0]), "bob")
+    assert not some.copies(of(PUBLIC[0]))
+
+
+def test_of_two_grants_that_cover_an_event_one_lets_it_go_by_itself_as_long_as_it_lasts() -> None:
+    clock = Clock(datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp())
+    some = grants(grant(only_forwarded=True), grant(kinds="home.*", until=date(2026, 7, 1)), clock=clock)
+    assert shown(some, of("home.state_changed")) == ["bob"]
+    assert shown(some, of("demo.light.on")) == []
+    clock.now += 86_400
+    assert shown(some, of("home.state_changed")) == []
+    assert some.permits(of("home.state_changed"), "bob")
+
+
+def test_what_has_a_topic_that_mqtt_cannot_carry_goes_to_nobody() -> None:
+    some = grants(grant())
+    assert not some.copies(of("inbox." + "x" * 70_000))
+    assert shown(some, of("inbox.x")) == ["bob"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +147,14 @@ def test_a_grant_ends_when_it_says(until: date, last: str, over: str) -> None:
     assert not some.permits(of(PUBLIC[0]), "bob")
 
 
+@pytest.mark.parametrize(
+    ("until", "permitted"),
+    [(date(1, 1, 1), False), (datetime(1, 1, 1), False), (date(9999, 12, 31), True), (datetime(9999, 12, 31), True)],  # noqa: DTZ001
+)
+def test_a_date_that_no_clock_will_show_is_over_or_for_good(until: date, *, permitted: bool) -> None:
+    assert grants(grant(until=until)).permits(of(PUBLIC[0]), "bob") is permitted
+
+
 def test_of_two_grants_the_longer_one_counts() -> None:
     some = grants(grant(until=date(2020, 1, 1)), grant(), grant(until=date(2021, 1, 1)))
     assert some.permits(of(PUBLIC[0]), "bob")
@@ -124,11 +162,11 @@ def test_of_two_grants_the_longer_one_counts() -> None:
 
 def test_a_grant_that_is_taken_back_is_over_at_once() -> None:
     some = grants(grant(), grant(to="carol"))
-    assert some.receivers(of(PUBLIC[0])) == ["bob", "carol"]
+    assert shown(some, of(PUBLIC[0])) == ["bob", "carol"]
     some.change([grant(to="carol")])
-    assert some.receivers(of(PUBLIC[0])) == ["carol"]
+    assert shown(some, of(PUBLIC[0])) == ["carol"]
     some.change([])
-    assert some.receivers(of(PUBLIC[0])) == []
+    assert shown(some, of(PUBLIC[0])) == []
 
 
 PEOPLE = st.sampled_from(["alice", "bob", "carol", "_house"])
@@ -142,6 +180,7 @@ SETTINGS = st.builds(
     adapters=st.lists(st.sampled_from(["*", "home", "b*"]), min_size=1, max_size=2).map(tuple),
     until=st.one_of(st.none(), st.sampled_from([date(2020, 1, 1), date(2099, 1, 1)])),
     private=st.booleans(),
+    only_forwarded=st.booleans(),
 )
 
 
@@ -166,8 +205,9 @@ def test_no_event_goes_to_anybody_without_a_grant_and_with_one_it_does(
     some = grants(*settings)
     happened = of(type_, owner=owner, adapter=adapter)
     for _ in range(2):  # the second time from the cache
-        found = dict(some.forwards(happened))
+        found = {copy.to: copy.topic for copy in some.copies(happened)}
         for to in ("alice", "bob", "carol", "_house"):
-            expected = any(allows(one, happened, to) for one in settings)
-            assert (to in found) is some.permits(happened, to) is expected
+            allowing = [one for one in settings if allows(one, happened, to)]
+            assert some.permits(happened, to) is bool(allowing)
+            assert (to in found) is any(not one.only_forwarded for one in allowing)
         assert all(topic.startswith(f"jitney/{to}/shared/{owner}/event/") for to, topic in found.items())
