@@ -30,6 +30,7 @@ FEWEST: Final = 2
 """Entities that everybody has of a radio and of Strava, at least."""
 
 _SHOWN_PROBLEMS: Final = 10
+_FIRST_WITH_NOTIFY: Final = [2024, 5]
 _OWNER, _ADAPTER = 2, 3
 _CLEANED: Final = "No device components to cleanup for "
 """Home Assistant before 2026.11 clears the topic of a device with disabled entities itself, and complains of that."""
@@ -55,11 +56,13 @@ class Verdict:
 class Bench:
     """The house, Home Assistant as an administrator sees it, and the verdict; all of it up inside ``async with``."""
 
-    def __init__(self, peer: Mapping[str, Any], folder: Path, log: HomeLog) -> None:
-        self.house = DiscoveryHouse(folder, broker=peer["mqtt_port"])
+    def __init__(self, peer: Mapping[str, Any], folder: Path, log: HomeLog, *, per_component: bool = False) -> None:
+        self.house = DiscoveryHouse(folder, broker=peer["mqtt_port"], per_component=per_component)
         self.verdict = Verdict()
         self.announced: dict[Key, Told] = {}
         self._peer = peer
+        self._unknown = unknown_platforms(peer.get("version", ""))
+        self.usable = {"button", "notify"} - self._unknown
         self._log = log
         self._names = {ROOT}
         self._stack = AsyncExitStack()
@@ -73,6 +76,7 @@ class Bench:
             await stack.enter_async_context(self.house)
             await self._reconnected()
             await self._forget_earlier_runs()
+            await self.quiet()
             self._log.news()
             self._stack = stack.pop_all()
         return self
@@ -100,8 +104,7 @@ class Bench:
         await self.house.start()
         await self.house.sign_in()
         self.house.speak(self.house.owners)
-        async with Recorder(self.house.broker.port, f"{PREFIX}/#", lambda _topic, _payload: None) as heard:
-            await heard.quiet(QUIET_SECONDS)
+        await self.quiet()
         seconds, problems = await settled(self.differs, within=AT_FIRST)
         platforms = Counter(entity.platform for entity in self.announced.values())
         listed = ", ".join(f"{number} {platform}" for platform, number in sorted(platforms.items()))
@@ -109,16 +112,35 @@ class Bench:
         self.verdict.say("everybody has entities of everything", few(self.announced))
         self.complaints("introduced")
 
+    async def quiet(self) -> None:
+        """Wait until nothing has been announced for a while."""
+        async with Recorder(self.house.broker.port, f"{PREFIX}/#", lambda _topic, _payload: None) as heard:
+            await heard.quiet(QUIET_SECONDS)
+
+    async def delete(self, device: str) -> None:
+        """Delete a device, by its id in the registry, as a person does in Home Assistant."""
+        await self.client.ask(
+            "config/device_registry/remove_config_entry",
+            device_id=device,
+            config_entry_id=self._peer["mqtt_entry_id"],
+        )
+
     async def look(self) -> dict[Key, Shown]:
         """Return the entities of ours that Home Assistant has."""
         found = await shown(self.client, OURS)
         self._names |= {entity.entity_id for entity in found.values()}
         return found
 
+    async def steady(self) -> dict[Key, Shown]:
+        """Return the entities of ours as soon as they are what is announced, at the latest after a while."""
+        await settled(self.differs, within=SOON)
+        return await self.look()
+
     async def differs(self) -> list[str]:
         """Return how what is shown differs from what is announced now."""
         held = await retained(self.house.broker.port, PREFIX)
-        self.announced = told({topic: raw for topic, raw in held.items() if topic.endswith("/config")})
+        found = told({topic: raw for topic, raw in held.items() if topic.endswith("/config")})
+        self.announced = {key: entity for key, entity in found.items() if entity.platform not in self._unknown}
         problems = differences(self.announced, await self.look())
         return problems + [f"nobody announces {device}" for device in await strays(self.client, OURS, self.announced)]
 
@@ -157,11 +179,7 @@ class Bench:
     async def _forget_earlier_runs(self) -> None:
         """Remove what Home Assistant still remembers of a program that was interrupted."""
         for device in await entry_ids(self.client, OURS):
-            await self.client.ask(
-                "config/device_registry/remove_config_entry",
-                device_id=device,
-                config_entry_id=self._peer["mqtt_entry_id"],
-            )
+            await self.delete(device)
         if found := await self.look():
             message = f"Home Assistant has entities of ours that cannot be removed: {sorted(found)[:3]}"
             raise LabError(message)
@@ -184,6 +202,12 @@ async def settled(problems: Callable[[], Awaitable[list[str]]], *, within: float
         if not found or seconds > within:
             return seconds, found
         await asyncio.sleep(POLL_SECONDS)
+
+
+def unknown_platforms(version: str) -> set[str]:
+    """Return the platforms of ours that a version of Home Assistant does not know, none of them for an empty one."""
+    released = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return {"notify"} if released and released < _FIRST_WITH_NOTIFY else set()
 
 
 def whose(key: Key) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from bench.discovery_bench import SOON, Bench, settled, whose
-from bench.discovery_house import BUS, RADIOS, ROOT
+from bench.discovery_house import RADIOS, ROOT
 from bench.home_entities import Key, Shown, availability, changes
 from bench.lab import LabError
 
@@ -22,7 +22,7 @@ async def dead_radio(bench: Bench) -> None:
 
 async def dead_daemon(bench: Bench) -> None:
     """Kill the daemon as a power cut does, and start it again."""
-    before = await _dies(bench, "the daemon", bench.house.daemon.kill, gone=BUS)
+    before = await _dies(bench, "the daemon", bench.house.daemon.kill, gone=bench.house.bus_topic)
     await _returns(bench, "the killed daemon runs again", bench.house.start, before=before)
 
 
@@ -40,7 +40,7 @@ async def wiped_broker(bench: Bench) -> None:
         bench.house.broker.wipe()
         await bench.house.broker.start()
 
-    before = await bench.look()
+    before = await bench.steady()
     announced = dict(bench.announced)
     await _returns(bench, "the broker has lost everything", wipe, before=before)
     differing = [f"announced otherwise: {key[1]}" for key in announced if bench.announced.get(key) != announced[key]]
@@ -49,7 +49,7 @@ async def wiped_broker(bench: Bench) -> None:
 
 async def restarted_daemon(bench: Bench) -> None:
     """End the daemon in good order, and start it again."""
-    before = await _dies(bench, "the stopped daemon", bench.house.stop, gone=BUS)
+    before = await _dies(bench, "the stopped daemon", bench.house.stop, gone=bench.house.bus_topic)
     await _returns(bench, "the stopped daemon runs again", bench.house.start, before=before)
 
 
@@ -57,20 +57,51 @@ async def restarted_home(bench: Bench, command: str) -> None:
     """Run the command that restarts Home Assistant."""
 
     async def restart() -> None:
-        process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
-        if await process.wait():
-            message = f"the restart command failed with exit status {process.returncode}"
-            raise LabError(message)
+        await _run(command)
         await bench.open()
 
-    await _returns(bench, "Home Assistant has restarted", restart, before=await bench.look())
+    await _returns(bench, "Home Assistant has restarted", restart, before=await bench.steady())
+
+
+async def deleted_device(bench: Bench) -> None:
+    """Delete a device in Home Assistant, which then clears its announcement at the broker.
+
+    Which devices came through it is known to Home Assistant again only after its next start.
+    """
+    before = await bench.steady()
+    device = next(entity.entry for key, entity in before.items() if whose(key) == ("alice", "strava"))
+
+    async def wrong() -> list[str]:
+        return changes(before, await bench.look())
+
+    await bench.delete(device)
+    number = len(await wrong())
+    await bench.quiet()
+    seconds, problems = await settled(wrong, within=SOON)
+    if not number:
+        problems = ["it was not deleted", *problems]
+    bench.verdict.say(
+        f"a device with {number} entities was deleted in Home Assistant: they are back", problems, seconds=seconds
+    )
+    bench.complaints("a device was deleted in Home Assistant", removing=True)
 
 
 async def node_without_configuration(bench: Bench) -> None:
     """Take one of alice's nodes out of the configuration."""
-    cabin = bench.house.cabins["alice"]
-    bench.house.nodes["alice"].remove(cabin.id)
-    await _taken_out(bench, "a node", lambda key: f"{cabin.number:08x}" in key[1])
+    await _taken_out(bench, "a node", _without_cabin(bench, "alice"))
+
+
+async def node_taken_out_unseen(bench: Bench, stop_command: str, start_command: str) -> None:
+    """Take one of bob's nodes out of the configuration while Home Assistant does not run."""
+    theirs = _without_cabin(bench, "bob")
+    before = await bench.steady()
+    await _run(stop_command)
+    await bench.house.stop()
+    await bench.house.start()
+    await bench.quiet()
+    await _run(start_command)
+    await bench.open()
+    await _gone(bench, "a node, while Home Assistant was away,", before, theirs=theirs, within=BY_ITSELF)
 
 
 async def owner_without_configuration(bench: Bench) -> None:
@@ -81,14 +112,17 @@ async def owner_without_configuration(bench: Bench) -> None:
 
 async def _dies(bench: Bench, what: str, end: Callable[[], Awaitable[object]], *, gone: str) -> dict[Key, Shown]:
     """End something; check that what needs the topic ``gone`` (none: all) is unavailable. Returns what was."""
-    before = await bench.look()
+    before = await bench.steady()
     await end()
 
     async def wrong() -> list[str]:
         return availability(before, await bench.look(), bench.announced, gone=gone)
 
     seconds, problems = await settled(wrong, within=SOON)
-    bench.verdict.say(f"{what} is gone: what needs it is unavailable, and nothing else", problems, seconds=seconds)
+    number = sum(entity.available and bench.announced[key].waits_for(gone) for key, entity in before.items())
+    if not number:
+        problems = ["there are none", *problems]
+    bench.verdict.say(f"{what} is gone: just the {number} that need it are unavailable", problems, seconds=seconds)
     return before
 
 
@@ -109,17 +143,34 @@ async def _returns(
 
 async def _taken_out(bench: Bench, what: str, theirs: Callable[[Key], bool]) -> None:
     """Start the daemon with a smaller configuration, and check that the entities of what is missing are gone."""
-    before = await bench.look()
-    expected = {key: entity for key, entity in before.items() if not theirs(key)}
+    before = await bench.steady()
     await bench.house.stop()
     await bench.house.start()
+    await _gone(bench, what, before, theirs=theirs)
 
-    async def wrong() -> list[str]:
-        return changes(expected, await bench.look()) or await bench.differs()
 
-    seconds, problems = await settled(wrong, within=SOON)
+async def _gone(
+    bench: Bench, what: str, before: Mapping[Key, Shown], *, theirs: Callable[[Key], bool], within: float = SOON
+) -> None:
+    """Check that of the entities ``before`` exactly those that were ``theirs`` go."""
+    expected = {key: entity for key, entity in before.items() if not theirs(key)}
+    seconds, problems = await settled(lambda: bench.same(expected), within=within)
     number = len(before) - len(expected)
     if not number:
         problems = [f"{what} had no entities", *problems]
     bench.verdict.say(f"{what} out of the configuration: exactly its {number} entities go", problems, seconds=seconds)
     bench.complaints(f"{what} out of the configuration", removing=True)
+
+
+def _without_cabin(bench: Bench, owner: str) -> Callable[[Key], bool]:
+    """Take a node out of the next configuration; returns what tells its entities."""
+    cabin = bench.house.cabins[owner]
+    bench.house.nodes[owner].remove(cabin.id)
+    return lambda key: f"{cabin.number:08x}" in key[1]
+
+
+async def _run(command: str) -> None:
+    process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.DEVNULL)
+    if await process.wait():
+        message = f"{command!r} failed with exit status {process.returncode}"
+        raise LabError(message)

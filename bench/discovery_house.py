@@ -1,6 +1,7 @@
 """A household for a real Home Assistant: two people with the same names for everything, and what they have."""
 
 import json
+import time
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,7 +17,6 @@ from tests.fakes.strava import Activity, FakeStrava
 
 ROOT: Final = "jitney"
 PREFIX: Final = "homeassistant"
-BUS: Final = f"{ROOT}/_bus/main/state"
 NAME: Final = "Robin"
 """Of both owners."""
 
@@ -30,6 +30,7 @@ HANDSHAKE_SECONDS: Final = 30.0
 _CONFIG: Final = """
 version = 1
 [bus]
+instance = "{instance}"
 state_dir = {state}
 [mqtt]
 url = "mqtt://127.0.0.1:{broker}"
@@ -38,6 +39,7 @@ topic_root = "jitney"
 listen = "127.0.0.1:{http}"
 public_url = "{public}"
 [discovery]
+per_component = {per_component}
 {owners}
 [adapters.strava]
 type = "strava"
@@ -69,10 +71,11 @@ class DiscoveryHouse:
     """Everything but Home Assistant, up inside ``async with``: broker, Strava, radios; and the daemon when started.
 
     ``owners`` are those of the configuration and ``nodes`` the nodes of the mesh that are theirs, by owner; both count
-    from the next start of the daemon.
+    from the next start of the daemon. The ``instance`` is another one each time, because Home Assistant remembers how
+    it had what was removed.
     """
 
-    def __init__(self, folder: Path, *, broker: int) -> None:
+    def __init__(self, folder: Path, *, broker: int, per_component: bool = False) -> None:
         self.broker = Mosquitto(folder)
         self.broker.port = broker
         self.strava = FakeStrava()
@@ -81,9 +84,11 @@ class DiscoveryHouse:
         }
         self.hikers = {owner: _node(radio, 0x11, "Hiker", owner) for owner, radio in self.radios.items()}
         self.cabins = {owner: _node(radio, 0x22, "Cabin", owner) for owner, radio in self.radios.items()}
+        self.instance = f"at{time.time():.0f}"
         self.owners = list(RADIOS)
         self.nodes = {owner: [self.hikers[owner].id, self.cabins[owner].id] for owner in RADIOS}
         self._folder = folder
+        self._per_component = per_component
         self._http = free_port()
         self._app = self.strava.app("101", "canary-of-main-5c1f", limits=PLENTY)
         self._daemon: Daemon | None = None
@@ -109,6 +114,11 @@ class DiscoveryHouse:
         await self._stack.aclose()
 
     @property
+    def bus_topic(self) -> str:
+        """Where the bus says whether it is online."""
+        return f"{ROOT}/_bus/{self.instance}/state"
+
+    @property
     def daemon(self) -> Daemon:
         """The daemon of the newest start; raises LabError when it has ended by itself."""
         if self._daemon is None:
@@ -122,8 +132,12 @@ class DiscoveryHouse:
         self._daemon = Daemon(self._folder, self.config())
         await self._daemon.start()
         for owner, number in before.items():
-            await self.radios[owner].ready(number + 1, HANDSHAKE_SECONDS)
-        self._daemon.must_run()
+            try:
+                await self.radios[owner].ready(number + 1, HANDSHAKE_SECONDS)
+            except AssertionError as error:
+                self._daemon.must_run()
+                message = f"the daemon did not reach the radio of {owner}: {error}, see {self._daemon.log}"
+                raise LabError(message) from None
 
     async def stop(self) -> None:
         """End the daemon in good order; raises LabError when its exit status is not 0."""
@@ -135,10 +149,12 @@ class DiscoveryHouse:
     def config(self) -> str:
         """Return the configuration."""
         return _CONFIG.format(
+            instance=self.instance,
             state=json.dumps(str(self._folder / "state")),
             broker=self.broker.port,
             http=self._http,
             public=PUBLIC,
+            per_component=json.dumps(self._per_component),
             owners="".join(
                 _OWNER.format(owner=owner, name=NAME, nodes=json.dumps(self.nodes[owner])) for owner in self.owners
             ),

@@ -49,7 +49,7 @@ def wrong_values(found: Mapping[Key, Shown], owner: str) -> list[str]:
     places = [
         (entity.attributes["latitude"], entity.attributes["longitude"])
         for key, entity in ours.items()
-        if key[0] == "device_tracker" and "latitude" in entity.attributes
+        if key[0] == "device_tracker" and whose(key)[1] == RADIOS[owner] and "latitude" in entity.attributes
     ]
     kilometres = {
         round(float(entity.state or 0), 1)
@@ -80,7 +80,7 @@ async def commands(bench: Bench) -> None:
         if whose(key)[0] == "alice" and entity.command and key in shown and shown[key].available
     ]
     platforms = {entity.platform for entity, _ in usable}
-    problems = [f"alice has no {platform}" for platform in ("button", "notify") if platform not in platforms]
+    problems = [f"alice has no {platform}" for platform in sorted(bench.usable - platforms)]
     async with Replies(bench.house.broker.port) as replies:
         for entity, there in usable:
             problems += [

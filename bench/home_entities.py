@@ -47,6 +47,10 @@ class Told(Struct, frozen=True, kw_only=True):
         """What Home Assistant knows it by."""
         return self.platform, self.unique_id
 
+    def waits_for(self, topic: str) -> bool:
+        """Tell whether it is unavailable while a topic says so; everything is without any, for an empty one."""
+        return not topic or topic in self.needs
+
 
 class Shown(Struct, frozen=True, kw_only=True):
     """An entity in the registry; ``entry`` is its device there, ``state`` None while it has none."""
@@ -165,7 +169,7 @@ def availability(
     result = []
     for key, was in sorted(before.items()):
         there = now.get(key)
-        needs = not gone or gone in announced[key].needs
+        needs = key in announced and announced[key].waits_for(gone)
         available = there is not None and there.available
         if was.available and available is needs:
             word = "still available" if needs else "not available any more"

@@ -6,10 +6,10 @@
 Daemons with the same fifty owners at one mosquitto, one without routes and the others with a thousand, get the same
 bursts of events in turn. CPU is that of the daemon's process, wall the time from the command until a subscriber has
 the last event. The ratios are to the daemon without routes in the same round; the table has the medians. `others'
-types`: no route is for the type of the events. `others' subjects`: all are for it, each for another subject. `one looks`:
-one route of each owner decodes the data, finds that its condition does not hold, `twenty look`: all do. `one in a
-hundred is answered`: with an event of the owner's. Exit status 1 when CPU or wall of a case with a limit is more than
-1.3 times what it is without routes.
+types`: no route is for the type of the events. `others' subjects`: all are for it, each for another subject. `one
+looks`: one route of each owner decodes the data and finds that its condition does not hold; `twenty look`: all do.
+`one in a hundred is answered`: with an event of the owner's. Exit status 1 when CPU or wall of a case with a limit is
+more than 1.3 times what it is without routes.
 """
 
 import argparse

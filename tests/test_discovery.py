@@ -68,9 +68,7 @@ async def declared(found: Config, state: Path, *devices: Device, owner: str = "a
 
 async def settled(daemon: Daemon) -> None:
     """Wait until everything that was declared is confirmed by the broker."""
-    teller = daemon.app._announcer
-    if teller is not None:
-        await until(lambda: teller.settled_down)
+    await until(lambda: daemon.app._discovery.settled_down)
     await daemon.drained()
 
 

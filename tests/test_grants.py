@@ -91,8 +91,8 @@ async def test_what_a_route_forwards_besides_arrives_once(broker: Broker, tmp_pa
     async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
         await daemon.connected()
         await daemon.context().emit(tick(1), tick(2))
-        assert daemon.app._routing is not None
-        executor = daemon.app._routing.executor
+        assert daemon.app._routes.routing is not None
+        executor = daemon.app._routes.routing.executor
         await until(lambda: counted(daemon, "actions", reason="ok") == 4 and executor.waiting() == 0)
         await daemon.drained()
         await observer.until(lambda: len(observer.on(SHOWN)) >= 2)

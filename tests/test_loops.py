@@ -64,8 +64,8 @@ async def test_a_route_that_toggles_a_lamp_whenever_it_changes_is_stopped_with_a
         home.set_state(LAMP, "on")
         alert = await observer.message("jitney/alice/alert/route.loop")
         assert b"its own events made it fire" in payload(alert)
-        assert daemon.app._routing is not None
-        executor = daemon.app._routing.executor
+        assert daemon.app._routes.routing is not None
+        executor = daemon.app._routes.routing.executor
         await until(lambda: executor.waiting() == 0)
         await daemon.drained()
         events = changes(observer)

@@ -66,7 +66,7 @@ class Mesh:
 
     def verdicts(self, owner: str = "alice") -> list[tuple[str, str]]:
         """Return what came of the texts that an owner has heard, the oldest first, by outcome and reason."""
-        routing = self.daemon.app._routing
+        routing = self.daemon.app._routes.routing
         assert routing is not None
         entries = [one for one in routing.router.journal.recent(owner) if one.event.type == "meshtastic.message"]
         return [(verdict.outcome, verdict.why) for one in reversed(entries) for verdict in one.verdicts]
@@ -224,7 +224,7 @@ async def test_the_weather_is_told_on_the_channel_where_somebody_has_asked(broke
         await mesh.house.until(lambda: mesh.house.texts("alice", "base"))
         weather = telemetry_pb2.EnvironmentMetrics(temperature=12.34)
         mesh.base.node(GARDEN).send(PORTS.TELEMETRY_APP, telemetry_pb2.Telemetry(environment_metrics=weather))
-        routing = mesh.daemon.app._routing
+        routing = mesh.daemon.app._routes.routing
         assert routing is not None
         await mesh.house.until(lambda: mesh.house.told("alice", "base", "telemetry"))
         await until(lambda: not routing.executor.waiting())

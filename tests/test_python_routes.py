@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from jitney.daemon.config.schema import Config, RoutingSettings
 from jitney.daemon.routing import failures
 from jitney.daemon.supervision import backoff
 from jitney.topics import Command, Reply
+from tests.at_strava import REPOSITORY
 from tests.daemon.running import Daemon, Observer, Played, config, observing, payload, running, tick
 from tests.daemon.scripts.hosting import there_is
 from tests.fakes.mosquitto import Broker
@@ -115,7 +118,7 @@ async def answer(event, bus):
 
 
 def hosted(daemon: Daemon) -> Any:  # noqa: ANN401 - the host
-    routing = daemon.app._routing
+    routing = daemon.app._routes.routing
     assert routing is not None
     assert routing._handlers is not None
     return routing._handlers._host
@@ -186,7 +189,7 @@ async def count(event, bus):
         await observer.until(lambda: len(observer.events(seen)) == 50)
         assert [msgspec.json.decode(event.data)["seen"][-1] for event in observer.events(seen)] == list(range(50))
         assert msgspec.json.decode(observer.events(seen)[-1].data)["seen"] == list(range(50))
-        routing = daemon.app._routing
+        routing = daemon.app._routes.routing
         assert routing is not None
         await until(lambda: not routing.executor.waiting(), seconds=30)
         reasons = await letters(daemon, observer)
@@ -242,7 +245,7 @@ async def test_what_waits_for_a_file_that_is_gone_tells_so(
     source = TICK.replace("ttl=60", "ttl=0.5") + "    await bus.command('played.dance')\n"
     settings = scripted(broker.url, tmp_path, {"alice.py": source}, routes=(route(name="x", do=[{"drop": True}]),))
     async with running(settings, tmp_path / "state") as daemon:
-        routing = daemon.app._routing
+        routing = daemon.app._routes.routing
         assert routing is not None
         monkeypatch.setattr(routing.executor, "begin", lambda _: None)
         await daemon.context().emit(tick(1))
@@ -250,11 +253,38 @@ async def test_what_waits_for_a_file_that_is_gone_tells_so(
     without = replace(settings, routes=settings.routes[:1], scripts=())
     async with observing(broker.port) as observer, running(without, tmp_path / "state") as daemon:
         await daemon.connected()
-        routing = daemon.app._routing
+        routing = daemon.app._routes.routing
         assert routing is not None
         await until(lambda: not routing.executor.waiting())
         reasons = await letters(daemon, observer)
         assert reasons == {"tick": "unknown_handler: alice.py is not named in [routing] python any more"}
+
+
+async def test_a_stop_in_the_middle_of_a_route_is_prompt_and_the_event_is_answered_after_it(
+    broker: Broker, tmp_path: Path
+) -> None:
+    source = (
+        TICK
+        + """
+    again = await bus.command("played.echo", pid=os.getpid())
+    await bus.state("begun", again)
+    while event.data["number"] and not os.path.exists("go"): pass
+    await bus.state("ended", {"number": event.data["number"]})
+"""
+    )
+    settings = scripted(broker.url, tmp_path, {"alice.py": source}, seconds=600.0, durable=True)
+    async with observing(broker.port) as observer:
+        async with running(settings, tmp_path / "state") as daemon:
+            await daemon.connected()
+            await daemon.context().emit(tick(1), tick(2))
+            begun = msgspec.json.decode(payload(await observer.message("jitney/alice/state/route/begun")))
+            assert there_is(begun["pid"])
+        assert not there_is(begun["pid"])
+        assert not observer.on("jitney/alice/state/route/ended")
+        (tmp_path / "go").touch()
+        async with running(settings, tmp_path / "state"):
+            ended = "jitney/alice/state/route/ended"
+            await observer.until(lambda: value(observer, ended) == {"number": 2})
 
 
 async def test_an_owner_who_is_erased_has_no_process_left(broker: Broker, tmp_path: Path) -> None:
@@ -270,3 +300,31 @@ async def test_an_owner_who_is_erased_has_no_process_left(broker: Broker, tmp_pa
         await daemon.app._erasure.erase("alice")
         assert {owner: there_is(pid) for owner, pid in pids.items()} == {"alice": False, "bob": True}
         assert os.getpid() not in pids.values()
+
+
+LOOK = """
+import asyncio, sys
+from pathlib import Path
+from jitney.daemon.app import App
+from jitney.daemon.config.load import load
+async def main(path):
+    async with App(load(path, environ={}), state_dir=path.parent / "state"):
+        print(*(name for name in sys.modules if name.startswith("jitney.daemon.scripts")))
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("python", [False, True])
+def test_who_has_no_python_routes_pays_nothing_for_them(tmp_path: Path, *, python: bool) -> None:
+    (tmp_path / "alice.py").write_text(
+        IMPORT + TICK.replace("played.ticked", "inbox.x") + "    pass\n", encoding="utf-8"
+    )
+    path = tmp_path / "config.toml"
+    rule = '[[routes]]\nname = "x"\non = "inbox.x"\ndo = [{ drop = true }]\n[http]\nlisten = ""\n'
+    named = '[routing]\npython = ["alice.py"]\n' if python else ""
+    path.write_text(f"[owners.alice]\n{rule}{named}", encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 - this Python on this repository
+        [sys.executable, "-c", LOOK, str(path)], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=50
+    )
+    assert ("jitney.daemon.scripts.host" in done.stdout.split()) is python
+    assert python or not done.stdout.split()

@@ -110,6 +110,7 @@ async def living(broker: Broker, folder: Path) -> AsyncIterator[House]:
     daemon = Process(path, port=port)
     async with observing(broker.port) as observer:
         await daemon.start()
+        await observer.message("jitney/_bus/main/info")
         house = House(daemon, observer, folder)
         try:
             yield house

@@ -146,8 +146,8 @@ async def test_an_owner_who_is_erased_has_nothing_planned_or_remembered_left(bro
     async with running(settings, tmp_path) as daemon:
         await daemon.connected()
         await daemon.context().emit(tick(1), tick(2, owner="bob"))
-        assert daemon.app._routing is not None
-        executor = daemon.app._routing.executor
+        assert daemon.app._routes.routing is not None
+        executor = daemon.app._routes.routing.executor
         await until(lambda: executor.waiting() == 2)
         await daemon.app._erasure.erase("alice")
         assert (executor.waiting("alice"), executor.waiting("bob")) == (0, 1)
@@ -157,3 +157,17 @@ async def test_an_owner_who_is_erased_has_nothing_planned_or_remembered_left(bro
 
 def topics(observer: Observer) -> set[str]:
     return {str(message.topic) for message in observer.messages}
+
+
+async def test_two_owners_who_use_the_same_id_get_each_their_own_answer(broker: Broker, tmp_path: Path) -> None:
+    settings = config(broker.url, routes=(route(on="inbox.question", do=[{"reply": {"to": "{{ owner.id }}"}}]),))
+    same = {"specversion": "1.0", "id": "same", "source": "desk", "type": "question", "data": {}}
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
+        for owner in ("alice", "alice", "bob"):
+            body = msgspec.json.encode({**same, "client": owner, "transaction": "1"})
+            await observer.publish(f"jitney/{owner}/inbox/desk/question", body)
+        for owner in ("alice", "bob"):
+            reply = msgspec.json.decode(payload(await observer.message(f"jitney/{owner}/reply/{owner}/1")))
+            assert reply["data"] == {"to": owner}
+        assert len([topic for topic in topics(observer) if "/reply/" in topic]) == 2

@@ -80,7 +80,7 @@ class Household:
         return self.daemon.app._bus._counters.total(name, owner=owner, reason=reason)
 
     def waiting(self, owner: str) -> int:
-        routing = self.daemon.app._routing
+        routing = self.daemon.app._routes.routing
         assert routing is not None
         return routing.executor.waiting(owner)
 

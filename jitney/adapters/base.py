@@ -4,7 +4,7 @@ An adapter speaks with one outside system. It never sleeps between attempts, mak
 logs a reconnect or knows MQTT: it raises one of ``jitney.adapters.errors`` and the supervisor does the rest.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -198,6 +198,39 @@ class AdapterType(Protocol):
 
     def __call__(self, name: str, config: Any) -> Adapter:  # noqa: ANN401 - the type's own Config
         """Return the adapter ``name`` of the configuration."""
+
+
+Level = Literal["ok", "note", "warning", "problem"]
+"""How it stands: well, good to know, may become a problem, does not work."""
+
+
+class Found(Struct, frozen=True):
+    """What was looked at and how it is, and where it is not well what a person can do about it."""
+
+    level: Level
+    text: str
+    remedy: str = ""
+
+
+class Examination(Struct, frozen=True, kw_only=True):
+    """What is known to whoever examines the adapter ``name``; ``owners`` and ``public_url`` are as in ``Context``.
+
+    ``running``: a daemon has the connection just now and must not notice. ``offline``: nothing may go over a network.
+    """
+
+    name: str
+    owners: Mapping[str, Owner] = {}
+    public_url: str = ""
+    running: bool = False
+    offline: bool = False
+
+
+class Examining(Protocol):
+    """What the class of an adapter also has that can be examined without being run."""
+
+    @staticmethod
+    def examine(config: Any, about: Examination) -> AsyncIterator[Found]:  # noqa: ANN401 - the type's own Config
+        """Try the connection and yield what is found, the telling things first; it is cancelled after 12 seconds."""
 
 
 Clock = Callable[[], float]

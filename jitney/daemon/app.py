@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -14,9 +16,10 @@ from jitney.daemon.broker.inbound import Inbound
 from jitney.daemon.broker.ledger import Ledger
 from jitney.daemon.broker.retained import RetainedTree
 from jitney.daemon.broker.session import ConnectOptions, Message, Subscription
+from jitney.daemon.config.plan import Plan, plan, with_fixed
 from jitney.daemon.config.schema import Config
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.administration import Administration
+from jitney.daemon.delivery.administration import Administration, Handler
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
 from jitney.daemon.delivery.outbox import Outbox
@@ -25,12 +28,12 @@ from jitney.daemon.delivery.reception import Reception
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.delivery.retention import Retention
 from jitney.daemon.delivery.turns import Turns
+from jitney.daemon.discovery.lifecycle import Discovery
 from jitney.daemon.log import get
 from jitney.daemon.owners.registry import Owners
 from jitney.daemon.owners.vault import Vault
-from jitney.daemon.routing import routeless
-from jitney.daemon.store import outbox as outbox_rows
-from jitney.daemon.store.kept import Kept
+from jitney.daemon.routing.lifecycle import Routes
+from jitney.daemon.service.signs import Signs
 from jitney.daemon.store.meta import client_id
 from jitney.daemon.store.secrets import Entry
 from jitney.daemon.store.store import Store
@@ -38,21 +41,18 @@ from jitney.daemon.store.tables import DATABASE
 from jitney.daemon.supervision.context import Services
 from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.erasure import Erasure
-from jitney.daemon.supervision.runner import Runner, build
+from jitney.daemon.supervision.fleet import Fleet
+from jitney.daemon.supervision.runner import build
 from jitney.daemon.web.health import Health
 from jitney.topics import HOUSE, RESERVED, TopicTree
 from jitney.topics.messages import ROUTE
 from jitney.topics.tree import CommandTopic, InboxTopic
 
 if TYPE_CHECKING:
-    from jitney.daemon.discovery.announcer import Announcer
-    from jitney.daemon.routing.assembly import Routing
+    from jitney.daemon.web.port import Port
 
 DRAIN_SECONDS: Final = 3.0
 """How long a stop waits for the broker to confirm what is on its way; the rest waits on disk for the next start."""
-
-DISCOVERY: Final = "discovery"
-"""Under this name it is kept and counted what Home Assistant is told."""
 
 _log = get("app")
 
@@ -60,11 +60,14 @@ _log = get("app")
 class App:
     """One instance of the bus: ``async with App(…) as app: await app.run()``."""
 
-    def __init__(self, config: Config, *, state_dir: Path) -> None:
+    def __init__(self, config: Config, *, state_dir: Path, handed: Sequence[socket.socket] = ()) -> None:
         self.config = config
         self.broker_url = config.mqtt.url
         self._state_dir = state_dir
+        self._handed = handed
+        self._port: Port | None = None
         self._stack = AsyncExitStack()
+        self._reloading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         try:
@@ -90,19 +93,76 @@ class App:
                 ("administration", self._administration.run()),
                 ("retention", self._retention.run()),
                 ("health", self._health.run()),
+                ("routes", self._routes.run()),
+                ("discovery", self._discovery.run()),
             ):
                 core.create_task(work, name=name)
-            if self._routing is not None:
-                core.create_task(self._routing.run(), name="routing")
-            if self._announcer is not None:
-                core.create_task(self._announcer.run(), name="discovery")
             try:
                 async with asyncio.TaskGroup() as adapters:
-                    for name, runner in self._runners.items():
-                        adapters.create_task(runner.run(), name=f"adapter {name}")
-                    await asyncio.Event().wait()
+                    adapters.create_task(self._fleet.run(), name="adapters")
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        if self._port is not None:
+                            await self._port.close()
             finally:
                 await self._leave()
+
+    @property
+    def administration(self) -> dict[str, Handler]:
+        """What can be asked of the bus itself, by name."""
+        return self._administration.handlers
+
+    def plan(self, config: Config) -> Plan:
+        """Return what another configuration would change."""
+        return plan(self.config, config)
+
+    def tell_configuration(self, *, refused: Sequence[str] = ()) -> None:
+        """Publish that a configuration is in force now, or why another one was ``refused``, line by line."""
+        self._health.configured(refused)
+
+    async def reload(self, config: Config) -> Plan:
+        """Put another configuration in force and return what has changed; whoever that does not concern goes on.
+
+        What counts from the next start on stays as it is. Raises JitneyError; then nothing has changed.
+        """
+        async with self._reloading:
+            found = plan(self.config, config)
+            if found.changes:
+                await self._swap(found, with_fixed(config, self.config))
+            return found
+
+    async def _swap(self, found: Plan, config: Config) -> None:
+        """Build the new beside the old, and put it in its place."""
+        owners = Owners(config.owners)
+        enabled = {name: adapter for name, adapter in config.adapters.items() if adapter.enabled}
+        begun = {
+            name: build(enabled[name], self._services, tree=self._tree, owners=owners)
+            for name, how in found.adapters.items()
+            if how != "removed"
+        }
+        served = {name: owners.served_by(runner.settings) for name, runner in begun.items()}
+        async with asyncio.TaskGroup() as ends:
+            for name, how in found.adapters.items():
+                if how != "added":
+                    ends.create_task(self._fleet.end(name, owners=served.get(name, ())), name=f"end of adapter {name}")
+                if how == "removed":
+                    self._services.declarations.forget(name)
+        self.config = config
+        self._serve(owners, enabled)
+        await self._routes.use(config)
+        await self._discovery.use(config)
+        await self._connection.subscribe([Subscription(pattern) for pattern in self._discovery.subscriptions])
+        for runner in begun.values():
+            self._fleet.begin(runner)
+
+    def _serve(self, owners: Owners, adapters: Collection[str]) -> None:
+        """Let every part know the people and the adapters of now."""
+        people, names = owners.ids | RESERVED, {*adapters, ROUTE}
+        self._bus.serve(owners.ids)
+        self._reception.serve(people, names)
+        self._retained.serve(people, names)
+        self._doors.adapters = adapters
 
     async def _open(self) -> None:
         config, enter = self.config, self._stack.enter_async_context
@@ -112,42 +172,55 @@ class App:
 
             self.broker_url = (await enter(EmbeddedBroker())).url
         await self._build(store)
-        if self._routing is not None:
-            await self._routing.withdraw()
-        else:
-            store.write(outbox_rows.WITHDRAW, [()])
-            await store.committed(quiet=True)
+        await self._routes.withdraw()
         await self._outbox.load()
         self._stack.push_async_callback(self._keep_the_rest)
         await self._ledger.load()
         self._retained.begin()
-        if self._announcer is not None:
-            await self._announcer.load()
-        if self._routing is not None:
-            await self._routing.load()
-        if config.http.listen:
+        self._serve(Owners(config.owners), self._doors.adapters)
+        await self._discovery.load()
+        await self._routes.load()
+        if config.http.listen or self._handed:
             from jitney.daemon.web.server import serve  # noqa: PLC0415 - costs memory where no port is wanted
 
-            await enter(serve(config.http.listen, self._health, self._doors))
+            self._port = await enter(serve(config.http.listen, self._health, self._doors, handed=self._handed))
 
     async def _build(self, store: Store) -> None:
         self._store = store
         config = self.config
         enabled = {name: adapter for name, adapter in config.adapters.items() if adapter.enabled}
         owners = Owners(config.owners)
-        tree = TopicTree(config.mqtt.topic_root)
+        self._tree = tree = TopicTree(config.mqtt.topic_root)
         counters = Counters()
-        self._runners: dict[str, Runner] = {}
         self._turns = turns = Turns(self._wake)
         self._ledger = ledger = Ledger(store, marked=turns.ready)
+        self._fleet = Fleet(ledger)
+        self._runners = self._fleet.runners
         self._outbox = Outbox(store, config.outbox, turns=turns, counters=counters)
         self._publisher = Publisher(turns, self._outbox, ledger, counters=counters)
         self._retained = RetainedTree(
             tree, ledger, instance=config.bus.instance, adapters={*enabled, ROUTE}, version=__version__
         )
         replies = Replies(tree, turns, counters)
-        self._announcer = _announcer(config, ledger, tree, store=store, replies=replies, counters=counters)
-        self._retained.branch = self._announcer
+        bus = self._bus = Bus(
+            tree, self._outbox, ledger, store=store, owners=owners.ids, settings=config.outbox, counters=counters
+        )
+        vault = Vault(store, self._state_dir, environ=os.environ)
+        self._doors = Doors(config.http.public_url, enabled)
+        self._services = services = Services(
+            bus,
+            ledger,
+            store,
+            counters=counters,
+            doors=self._doors,
+            vault=vault.for_adapter,
+            state_dir=self._state_dir,
+        )
+        self._discovery = Discovery(
+            tree, ledger, store=store, replies=replies, declarations=services.declarations, counters=counters
+        )
+        self._discovery.prepare(config)
+        self._retained.branch = self._discovery
         self._administration = Administration(tree, replies, instance=config.bus.instance, counters=counters)
         self._retention = Retention(ledger, store)
         inbound = Inbound()
@@ -163,14 +236,11 @@ class App:
                     tree.filter(CommandTopic),
                     tree.filter(InboxTopic),
                     self._administration.pattern,
-                    *(self._announcer.subscriptions if self._announcer is not None else ()),
+                    *self._discovery.subscriptions,
                 )
             ],
-            replays=self._retained.patterns,
+            replays=lambda: self._retained.patterns,
             protocol=config.mqtt.protocol,
-        )
-        bus = self._bus = Bus(
-            tree, self._outbox, ledger, store=store, owners=owners.ids, settings=config.outbox, counters=counters
         )
         self._commands = Commands(replies, store, targets=self._runners, counters=counters)
         self._reception = Reception(
@@ -185,30 +255,18 @@ class App:
             session=lambda: self._connection.session,
             counters=counters,
         )
-        if self._announcer is not None:
-            self._reception.elsewhere = self._announcer.heard
-        vault = Vault(store, self._state_dir, environ=os.environ)
-        self._doors = Doors(config.http.public_url, enabled)
-        services = Services(
-            bus,
-            ledger,
-            store,
-            counters=counters,
-            doors=self._doors,
-            vault=vault.for_adapter,
-            state_dir=self._state_dir,
-            announcements=self._announcer,
-        )
+        self._reception.elsewhere = self._discovery.heard
         for adapter in enabled.values():
             self._runners[adapter.name] = build(adapter, services, tree=tree, owners=owners)
-        self._routing = self._routes(services, replies, vault=vault, tree=tree)
         self._erasure = Erasure(
             ledger,
             self._outbox,
+            store,
             vault=vault.erase,
             others=self._forget,
             runners=self._runners,
             state_dir=self._state_dir,
+            connected=lambda: self._connection.session is not None,
         )
         self._administration.handlers["erase_owner"] = self._erasure.requested
         self._health = Health(
@@ -221,36 +279,31 @@ class App:
             publisher=self._publisher,
             counters=counters,
         )
-
-    def _routes(self, services: Services, replies: Replies, *, vault: Vault, tree: TopicTree) -> "Routing | None":
-        """Return what routes need, None where there are none and no grants."""
-        config = self.config
-        if not (config.routes or config.grants):
-            self._administration.handlers.update(routeless.handlers(self._store, self._outbox, tree))
-            return None
-        from jitney.daemon.config.routes import compiled  # noqa: PLC0415 - memory for those who have routes
-        from jitney.daemon.routing.assembly import Routing  # noqa: PLC0415
-
-        routing = Routing(
-            config,
-            compiled(config)[0],
+        watched = (self._outbox, self._reception, self._retention, self._discovery)
+        self.signs = Signs(
+            connection=self._connection,
+            outbox=self._outbox,
+            turns=turns,
+            store=store,
+            runners=self._runners,
+            pulses=[part.pulse for part in watched],
+        )
+        self._routes = Routes(
             services,
+            tree,
             outbox=self._outbox,
             replies=replies,
             runners=self._runners,
-            tree=tree,
+            administration=self._administration,
             environ=os.environ,
             vault=lambda name: vault.get(Entry("", HOUSE, name)),
+            watch=self.signs.lives.append,
         )
-        services.bus.plans = routing.router
-        routing.administer(self._administration)
-        return routing
+        self._routes.prepare(config)
 
     async def _forget(self, owner: str) -> None:
-        if self._routing is not None:
-            await self._routing.erase(owner)
-        if self._announcer is not None:
-            self._announcer.forget(owner)
+        await self._routes.erase(owner)
+        self._discovery.forget(owner)
 
     def _options(self, client: str) -> ConnectOptions:
         mqtt = self.config.mqtt
@@ -273,8 +326,7 @@ class App:
     async def _leave(self) -> None:
         for runner in self._runners.values():
             runner.board.set("offline", "the bus has stopped")
-        if self._routing is not None:
-            self._routing.leave()
+        self._routes.leave()
         self._retained.say("state", self._retained.state("offline"))
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -285,20 +337,3 @@ class App:
 
     async def _keep_the_rest(self) -> None:
         await self._outbox.close(self._publisher.entries(self._connection.window.unconfirmed()))
-
-
-def _announcer(
-    config: Config, ledger: Ledger, tree: TopicTree, *, store: Store, replies: Replies, counters: Counters
-) -> "Announcer | None":
-    """Return what tells Home Assistant about devices, None where that is not wanted."""
-    if not config.discovery.enabled:
-        return None
-    from jitney.daemon.discovery.announcer import Announcer  # noqa: PLC0415 - memory for those who want it
-    from jitney.daemon.discovery.declared import Declared  # noqa: PLC0415
-
-    def send(message: Message, owner: str) -> None:
-        replies.publish(message, owner=owner, adapter=DISCOVERY)
-
-    declared = Declared(config, tree, version=__version__)
-    kept = Kept(store, f"/{DISCOVERY}")  # which no adapter is called
-    return Announcer(config, ledger, declared, kept=kept, send=send, counters=counters)

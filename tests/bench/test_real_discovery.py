@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bench.discovery_bench import few, settled, whose
+from bench.discovery_bench import few, settled, unknown_platforms, whose
 from bench.discovery_house import DiscoveryHouse
 from bench.discovery_uses import wrong_values
 from bench.home_entities import Key, Shown, Told, Traits, availability, changes, differences, told
@@ -165,6 +165,11 @@ def test_who_has_too_few_entities_is_named() -> None:
         "bob has 0 entities of strava",
         "the bus has no entities",
     ]
+
+
+def test_what_a_version_does_not_know_is_not_expected_of_it() -> None:
+    assert unknown_platforms("2024.3.3") == {"notify"}
+    assert unknown_platforms("2024.5.0") == unknown_platforms("2026.11.0b1") == unknown_platforms("") == set()
 
 
 def tracker(owner: str, latitude: float, longitude: float) -> Shown:

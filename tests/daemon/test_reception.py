@@ -10,6 +10,7 @@ import pytest
 
 from jitney.daemon.broker.inbound import Taken
 from jitney.daemon.broker.session import Incoming
+from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.routes.settings import RouteSettings
 from jitney.topics import Event, cloudevents
@@ -162,7 +163,9 @@ async def test_what_clears_a_retained_message_is_no_command_and_no_event(broker:
         await observer.publish("jitney/alice/inbox/desk/last", b"")
         await observer.message("jitney/alice/event/desk/last")
         assert not observer.on("jitney/alice/event/desk/cleared")
-        assert not observer.on("jitney/alice/reply/_/_")
+        assert [msgspec.json.decode(payload(m))["error"]["code"] for m in observer.on("jitney/alice/reply/_/_")] == [
+            "retained"
+        ]
         assert refusals(daemon) == {("alice", "inbox", "retained"): 1}
 
 
@@ -249,10 +252,70 @@ async def test_what_must_not_become_an_event_is_refused_with_a_code_and_what_com
     async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
         await daemon.connected()
         await observer.publish(f"jitney/alice/inbox/{topic}", body)
+        answer = await reply(observer)
+        assert (answer["status"], answer["error"]["code"]) == ("error", code)
         await observer.publish("jitney/alice/inbox/nodered/good", b"{}")
         await observer.message("jitney/alice/event/nodered/good")
         assert refusals(daemon) == {("alice", "inbox", code): 1}
         assert not [m for m in observer.messages if "/event/" in str(m.topic) and "good" not in str(m.topic)]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_whoever_hands_in_what_is_refused_is_told_where_they_asked(
+    broker: Broker, tmp_path: Path, *, protocol: str
+) -> None:
+    settings = config(broker.url, mqtt={"protocol": protocol}, outbox=OutboxSettings(event_kb=4))
+    inbox = "jitney/alice/inbox/nodered/door"
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
+        await observer.publish(
+            inbox, b'{"specversion":"1.0","type":"window","client":"flow","transaction":"1","data":{}}'
+        )
+        answer = await reply(observer, "jitney/alice/reply/flow/1")
+        assert (answer["error"]["code"], answer["transaction"]) == ("foreign_type", "1")
+        await observer.publish(inbox, b'{"pad":"%s"}' % (b"x" * 4000))
+        answer = await reply(observer)
+        assert answer["error"]["code"] == "too_large"
+
+
+async def test_with_mqtt_5_it_is_told_on_the_response_topic_which_must_be_the_same_owners(
+    broker: Broker, tmp_path: Path
+) -> None:
+    inbox = "jitney/alice/inbox/nodered/door"
+    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+        await daemon.connected()
+        topic = "jitney/alice/reply/flow/9"
+        await observer.publish(inbox, b"ON", ResponseTopic=topic, CorrelationData=b"\xff")
+        answer = await reply(observer, topic)
+        assert answer["error"]["message"].endswith('{"value":"ON"}')
+        message = observer.on(topic)[-1]
+        assert message.properties is not None
+        assert message.properties.json()["CorrelationData"] == "ff"
+        await observer.publish(inbox, b"{}", ResponseTopic="jitney/bob/reply/flow/9")
+        assert (await reply(observer))["error"]["code"] == "foreign_response_topic"
+        await observer.publish("jitney/alice/inbox/nodered/good", b"{}")
+        await observer.message("jitney/alice/event/nodered/good")
+        assert not observer.on("jitney/alice/event/nodered/door")
+        assert not observer.on("jitney/bob/reply/flow/9")
+
+
+async def test_a_cloudevent_in_binary_mode_becomes_an_event(broker: Broker, tmp_path: Path) -> None:
+    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+        await daemon.connected()
+        attributes = [
+            ("specversion", "1.0"),
+            ("id", "7"),
+            ("source", "urn:bell"),
+            ("type", "bell"),
+            ("subject", "front"),
+        ]
+        topic = "jitney/alice/inbox/phone/bell"
+        for _ in range(2):
+            await observer.publish(topic, b'{"n":1}', ContentType="application/json", UserProperty=attributes)
+        await observer.publish("jitney/alice/inbox/phone/last", b"{}")
+        await observer.message("jitney/alice/event/phone/last")
+        (event,) = observer.events("jitney/alice/event/phone/bell")
+        assert (event.type, event.subject, msgspec.json.decode(event.data)) == ("inbox.bell", "front", {"n": 1})
 
 
 async def test_the_inbox_of_somebody_who_is_not_configured_is_nobodys(broker: Broker, tmp_path: Path) -> None:
@@ -281,6 +344,7 @@ async def test_a_source_whose_outbox_is_full_is_refused_and_another_one_of_the_s
         await daemon.app._reception._keep(both)
         await observer.message("jitney/alice/event/door/moved")
         assert refusals(daemon) == {("alice", "inbox", "outbox_full"): 1}
+        assert (await reply(observer))["error"]["code"] == "outbox_full"
         assert not observer.on("jitney/alice/event/camera/moved")
 
 

@@ -97,7 +97,7 @@ class Household:
 
     async def settled(self, daemon: Daemon) -> None:
         """Wait until all that routes wanted has been done, and everything that came of it has been seen."""
-        routing = daemon.app._routing
+        routing = daemon.app._routes.routing
         assert routing is not None
         await until(lambda: not routing.executor.waiting())
         await daemon.drained()

@@ -10,6 +10,7 @@ from jitney.adapters.groups import most_telling
 from jitney.adapters.homeassistant import config as settings
 from jitney.adapters.homeassistant.connection import connect
 from jitney.adapters.homeassistant.events import KINDS
+from jitney.adapters.homeassistant.examine import findings
 from jitney.adapters.homeassistant.expiry import refuse_expired
 from jitney.adapters.homeassistant.memory import Memory
 from jitney.adapters.homeassistant.session import Session
@@ -24,6 +25,7 @@ class HomeAssistant:
     Identity: ClassVar[type[Struct] | None] = settings.Identity
     durable: ClassVar[bool] = False
     kinds: ClassVar[tuple[type[EventData], ...]] = KINDS
+    examine = staticmethod(findings)
 
     def __init__(self, name: str, config: settings.Config) -> None:
         self._name = name

@@ -8,6 +8,7 @@ from jitney.adapters.base import Context
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.meshtastic import config as settings
 from jitney.adapters.meshtastic import kinds, kinds_sending
+from jitney.adapters.meshtastic.examine import findings
 from jitney.adapters.meshtastic.link import Link
 from jitney.adapters.meshtastic.memory import Memory
 from jitney.topics import Command, EventData, Reply
@@ -24,6 +25,7 @@ class Meshtastic:
     Identity: ClassVar[type[Struct] | None] = settings.Identity
     durable: ClassVar[bool] = True
     kinds: ClassVar[tuple[type[EventData], ...]] = (*kinds.KINDS, *kinds_sending.KINDS_SENDING)
+    examine = staticmethod(findings)
 
     def __init__(self, name: str, config: settings.Config) -> None:
         self._name = name

@@ -20,6 +20,10 @@ _DEVICE: Final = re.compile(r"/dev/[\w.:@+,/-]+")
 _BLUETOOTH: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
+OWN: Final = "own"
+FAVOURITES: Final = "favourites"
+
+
 class Tcp(Struct, frozen=True):
     """A radio on the network."""
 
@@ -82,6 +86,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     A node is silent when nothing was heard of it for ``silent_after`` hours (0: never), its battery is low at
     ``low_battery`` percent. ``nodes`` are kept at most in the node database, ``packets`` in the log.
+
+    Home Assistant is shown the nodes in ``show``: ``own`` are those that people named as theirs, ``favourites`` those
+    of the radio, all others are named by their ids.
     """
 
     connection: Annotated[str, Meta(extra={"expects": EXPECTED})]
@@ -94,8 +101,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     low_battery: Annotated[int, Meta(ge=0, le=100)] = 20
     nodes: Annotated[int, Meta(ge=10, le=10_000)] = 500
     packets: Annotated[int, Meta(ge=0, le=10_000)] = 500
+    show: tuple[str, ...] = (OWN,)
 
     def __post_init__(self) -> None:
+        for word in self.show:
+            if word not in (OWN, FAVOURITES) and node_number(word) is None:
+                message = f'show: expected "{OWN}", "{FAVOURITES}" or the id of a node like "!a1b2c3d4", got "{word}"'
+                raise ValueError(message)
         try:
             endpoint(self.connection)
         except ValueError as error:

@@ -2,7 +2,7 @@
 
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.meshtastic.asked import GetNodes, GetPackets
-from jitney.adapters.meshtastic.node_record import NodeState
+from jitney.adapters.meshtastic.node_state import NodeState
 from jitney.adapters.meshtastic.nodes import Nodes
 from jitney.adapters.meshtastic.packet_log import Entry, PacketLog
 from jitney.adapters.meshtastic.ports import ENCRYPTED, NO_PORT, find_port
@@ -20,7 +20,7 @@ def nodes(known: Nodes, owner: str, asked: GetNodes, *, unix: float) -> list[Nod
             raise RefusedError("unknown_node", f"{owner} has no node {asked.node}, or it was never heard")
     since = unix - asked.hours * _HOUR if asked.hours else 0.0
     newest = sorted((node for node in own if node.seen >= since), key=lambda node: node.seen, reverse=True)
-    return [known.state(node) for node in newest[: asked.limit]]
+    return [known.state(node, unix) for node in newest[: asked.limit]]
 
 
 def packets(log: PacketLog, known: Nodes, owner: str, asked: GetPackets, *, unix: float) -> list[Entry]:

@@ -1,14 +1,15 @@
-"""What is known of one node, how packets add to it, and how it is published."""
+"""What is known of one node, and how packets add to it."""
 
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from jitney.adapters.meshtastic import kinds
 from jitney.adapters.meshtastic.addresses import node_id
 from jitney.adapters.meshtastic.heading import instant
 from jitney.adapters.meshtastic.packets import Packet, moment
+from jitney.adapters.meshtastic.places import blur
 from jitney.adapters.meshtastic.plain import plain_name
 from jitney.adapters.meshtastic.radio import KnownNode
 from jitney.adapters.meshtastic.telemetry import BATTERY, MAINS
@@ -83,46 +84,6 @@ class Node(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.id} ({names})" if names else self.id
 
 
-class NodeState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The retained value of a node: times are RFC 3339, units those of the events; what is not known is left out."""
-
-    node: str
-    long_name: str = ""
-    short_name: str = ""
-    hardware: str = ""
-    role: str = ""
-    licensed: bool = False
-    unmessagable: bool = False
-    own: bool = False
-    favourite: bool = False
-    silent: bool = False
-    first_heard: str = ""
-    last_heard: str = ""
-    hops: int | None = None
-    snr: float | None = None
-    rssi: int | None = None
-    via_mqtt: bool = False
-    latitude: float | None = None
-    longitude: float | None = None
-    altitude: int | None = None
-    accuracy: float | None = None
-    precision_bits: int = 0
-    fixed: str = ""
-    battery_level: int | None = None
-    powered: bool = False
-    voltage: float | None = None
-    channel_utilization: float | None = None
-    air_util_tx: float | None = None
-    uptime: int | None = None
-    environment: Values = {}
-    air_quality: Values = {}
-    power: Values = {}
-    health: Values = {}
-    host: Values = {}
-    public_key: str = ""
-    key_changed: str = ""
-
-
 def heard(node: Node, packet: Packet) -> Node:
     """Return a node after a packet of it was heard, whatever it says."""
     first_hand = packet.first_hand
@@ -148,6 +109,7 @@ def met(node: Node, known: KnownNode, *, now: float) -> Node:
             latitude=position.latitude,
             longitude=position.longitude,
             altitude=position.altitude,
+            accuracy=blur(position.precision_bits),
             precision_bits=position.precision_bits,
             fixed=instant(moment(position.time)),
         )
@@ -223,42 +185,6 @@ def drained(node: Node, *, limit: int) -> tuple[Node, bool]:
     if level <= limit and limit and not node.low:
         return replace(node, low=True), True
     return node, False
-
-
-def state_of(node: Node, *, own: bool) -> NodeState:
-    """Return what is published of a node."""
-    return NodeState(
-        node=node.id,
-        long_name=node.long_name,
-        short_name=node.short_name,
-        hardware=node.hardware,
-        role=node.role,
-        licensed=node.licensed,
-        unmessagable=node.unmessagable,
-        own=own,
-        favourite=node.favourite,
-        silent=node.silent,
-        first_heard=instant(node.first_heard or None),
-        last_heard=instant(node.last_heard or None),
-        hops=node.hops,
-        snr=node.snr,
-        rssi=node.rssi,
-        via_mqtt=node.via_mqtt,
-        **({} if node.place is None else asdict(node.place)),
-        battery_level=node.battery_level,
-        powered=node.powered,
-        voltage=node.voltage,
-        channel_utilization=node.channel_utilization,
-        air_util_tx=node.air_util_tx,
-        uptime=node.uptime,
-        environment=node.metrics.get("environment", {}),
-        air_quality=node.metrics.get("air_quality", {}),
-        power=node.metrics.get("power", {}),
-        health=node.metrics.get("health", {}),
-        host=node.metrics.get("host", {}),
-        public_key=node.public_key,
-        key_changed=instant(node.key_changed or None),
-    )
 
 
 def _measured(node: Node, data: kinds.Telemetry) -> Node:

@@ -3,7 +3,7 @@
 Nothing here looks at a clock: ``now`` is Unix seconds, given by who calls.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 import msgspec
@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from jitney.adapters.base import Context
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.meshtastic import kinds, node_events
-from jitney.adapters.meshtastic.addresses import node_id, node_number
+from jitney.adapters.meshtastic.addresses import node_number
 from jitney.adapters.meshtastic.heading import instant
-from jitney.adapters.meshtastic.node_record import Node, NodeState, drained, heard, keyed, met, state_of, told
+from jitney.adapters.meshtastic.node_record import Node, drained, heard, keyed, met, told
 from jitney.adapters.meshtastic.node_search import by_name
+from jitney.adapters.meshtastic.node_state import NEW_KEY, NodeState, state_of, subject
 from jitney.adapters.meshtastic.owners import NodeOwners
 from jitney.adapters.meshtastic.packets import Packet
 from jitney.adapters.meshtastic.pending import Pending
@@ -35,6 +36,9 @@ SAVE_EVERY: Final = 15.0
 LOOK_EVERY: Final = 60.0
 """Seconds between two looks for silent nodes."""
 
+ONLINE: Final = 7200.0
+"""Seconds for which the firmware and the apps call a node online that was heard."""
+
 _HOUR: Final = 3600.0
 _DEAF: Final = 0.25
 _SLEPT: Final = 600.0
@@ -46,7 +50,8 @@ _decode = msgspec.json.Decoder(Node).decode
 class Nodes:
     """The database of one radio, whose own number is ``radio``; of more than ``most`` nodes the oldest are dropped.
 
-    A node is silent after ``silent_after`` hours (0: never), its battery low at ``low_battery`` percent (0: never).
+    Those in ``keep`` are among the last to go. A node is silent after ``silent_after`` hours (0: never), its battery
+    low at ``low_battery`` percent (0: never).
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Nodes:
         silent_after: float = 24.0,
         low_battery: int = 20,
         most: int = 500,
+        keep: Container[int] = (),
     ) -> None:
         self._ctx = ctx
         self._owners = owners
@@ -65,6 +71,7 @@ class Nodes:
         self._silent_after = silent_after * _HOUR
         self._low_battery = low_battery
         self._most = most
+        self._keep = keep
         self._nodes: dict[int, Node] = {}
         self._states = Pending(STATE_EVERY)
         self._published: set[int] = set()
@@ -144,13 +151,17 @@ class Nodes:
     def silent(self, now: float) -> list[Event]:
         """Return the events of nodes that have become silent; call it at least every minute, it looks no more often.
 
-        Where it was not called for long, the process slept or the clock was set: silence counts from then on.
+        States in which a key is no longer new become due as well. Where it was not called for long, the process slept
+        or the clock was set: silence counts from then on.
         """
         pause = now - self._looked
         if 0.0 <= pause < LOOK_EVERY:
             return []
         if self._looked and pause > _SLEPT:
             self._listening_since = now
+        for node in self._nodes.values():
+            if node.key_changed and self._looked < node.key_changed + NEW_KEY <= now:
+                self._states.add(node.number)
         self._looked = now
         found = [
             replace(node, silent=True)
@@ -168,13 +179,13 @@ class Nodes:
     def publish(self, now: float) -> None:
         """Publish the states of nodes that changed, each at most every few seconds."""
         for number in self._states.due(now):
-            value = Raw(_encode(self.state(self._nodes[number])))
+            value = Raw(_encode(self.state(self._nodes[number], now)))
             self._published.add(number)
-            self._ctx.set_state(State(self._owners.of(number), _subject(number), value))
+            self._ctx.set_state(State(self._owners.of(number), subject(number), value))
 
     def subjects(self) -> list[tuple[str, str]]:
         """Return the owner and subject of every node's state, for ``ctx.keep_states``."""
-        return [(self._owners.of(number), _subject(number)) for number in self._nodes]
+        return [(self._owners.of(number), subject(number)) for number in self._nodes]
 
     async def save(self, now: float, *, at_once: bool = False) -> None:
         """Write what changed, if the last write is long enough ago; what cannot be kept is counted and tried again."""
@@ -203,6 +214,11 @@ class Nodes:
         """Return every node, the one heard last at the end."""
         return list(self._nodes.values())
 
+    def online(self, now: float) -> int:
+        """Return how many nodes besides the radio were heard lately."""
+        since = now - ONLINE
+        return sum(node.seen >= since for node in self._nodes.values() if node.number != self._radio)
+
     def of_owner(self, owner: str) -> list[Node]:
         """Return the nodes that are an owner's; all of them are the radio's owner's."""
         everything = owner == self._owners.default
@@ -227,9 +243,9 @@ class Nodes:
                 raise
             return number
 
-    def state(self, node: Node) -> NodeState:
+    def state(self, node: Node, now: float) -> NodeState:
         """Return what is published of a node."""
-        return state_of(node, own=node.number == self._radio)
+        return state_of(node, own=node.number == self._radio, now=now)
 
     async def _write(self, values: dict[str, bytes | None]) -> bool:
         """Tell whether values could be kept; count those that could not."""
@@ -252,10 +268,10 @@ class Nodes:
         self._trim()
 
     def _trim(self) -> None:
-        """Drop the nodes heard longest ago that are neither somebody's, favourites nor the radio itself."""
+        """Drop the nodes heard longest ago that are neither somebody's, favourites, to be kept nor the radio itself."""
         while len(self._nodes) > self._most:
             protected = (
-                number == self._radio or node.favourite or self._owners.is_mapped(number)
+                number == self._radio or node.favourite or number in self._keep or number in self._owners.named
                 for number, node in self._nodes.items()
             )
             ordinary = next((number for number, keep in zip(self._nodes, protected, strict=True) if not keep), None)
@@ -268,7 +284,7 @@ class Nodes:
         self._states.discard(number)
         if number in self._published:
             self._published.discard(number)
-            self._ctx.set_state(State(self._owners.of(number), _subject(number), None))
+            self._ctx.set_state(State(self._owners.of(number), subject(number), None))
 
     def _is_silent(self, node: Node, now: float) -> bool:
         since = max(node.seen, self._listening_since)
@@ -281,10 +297,6 @@ class Nodes:
 
 def _key_of(number: int) -> str:
     return f"{PREFIX}{number:08x}"
-
-
-def _subject(number: int) -> str:
-    return f"node_{node_id(number)[1:]}"
 
 
 def _key(packet: Packet, data: EventData | None) -> str:

@@ -125,6 +125,13 @@ def map_report(packet: Packet, head: ReadableHead) -> kinds.MapReport:
     )
 
 
+def blur(precision_bits: int) -> float | None:
+    """Return the radius in metres within which a place is, half a cell; None for one that is not blurred."""
+    if 0 < precision_bits < _WHOLE:
+        return round((1 << _WHOLE - precision_bits) / _SCALE * _METRES_PER_DEGREE / 2, 1)
+    return None
+
+
 def _place(latitude: int | None, longitude: int | None) -> tuple[float, float] | None:
     """Return degrees of what travels in parts of one, None unless both are there: a zero that was sent is a place."""
     if latitude is None or longitude is None:
@@ -136,9 +143,9 @@ def _place(latitude: int | None, longitude: int | None) -> tuple[float, float] |
 
 
 def _accuracy(position: _Position) -> float | None:
-    """Return a radius in metres: half a cell of what is blurred, else the receiver's constant (mm) times its PDOP."""
-    if 0 < position.precision_bits < _WHOLE:
-        return round((1 << _WHOLE - position.precision_bits) / _SCALE * _METRES_PER_DEGREE / 2, 1)
+    """Return a radius in metres: that of the blur, else the receiver's constant (mm) times its PDOP."""
+    if (blurred := blur(position.precision_bits)) is not None:
+        return blurred
     if position.gps_accuracy and position.pdop:
         return round(position.gps_accuracy / 1000 * position.pdop / 100, 1)
     return None

@@ -12,12 +12,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Retained:
-    """One subject, published at most ``every`` so many seconds of one clock that only goes forward."""
+    """One subject, published at most ``every`` so many seconds of one clock that only goes forward.
 
-    def __init__(self, ctx: Context, subject: str, *, every: float) -> None:
+    ``expiry``: so many seconds after it was published it is gone by itself; 0 for never.
+    """
+
+    def __init__(self, ctx: Context, subject: str, *, every: float, expiry: int = 0) -> None:
         self._ctx = ctx
         self._subject = subject
         self._every = every
+        self._expiry = expiry
         self._last = -inf
         self._value = b""
 
@@ -31,4 +35,9 @@ class Retained:
         encoded = _encode(value)
         if encoded != self._value:
             self._value = encoded
-            self._ctx.set_state(State(self._ctx.default_owner, self._subject, Raw(encoded)))
+            self._ctx.set_state(State(self._ctx.default_owner, self._subject, Raw(encoded), self._expiry))
+
+    def remove(self) -> None:
+        """Take the value back."""
+        self._value = b""
+        self._ctx.set_state(State(self._ctx.default_owner, self._subject, None))

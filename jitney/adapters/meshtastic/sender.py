@@ -137,6 +137,11 @@ class Sender:
         self._wake.set()
         return tuple(items)
 
+    @property
+    def waiting(self) -> int:
+        """How many packets wait for their turn."""
+        return len(self._waiting)
+
     def answers(self) -> list[Outgoing]:
         """Return the automatic answers that were accepted in the last minutes, also before a restart."""
         return self._book.of_kind(ANSWER)

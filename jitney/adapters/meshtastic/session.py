@@ -8,7 +8,7 @@ from jitney.adapters.base import Context
 from jitney.adapters.delivering import deliver
 from jitney.adapters.errors import DisconnectedError
 from jitney.adapters.groups import most_telling
-from jitney.adapters.meshtastic import statistics, uplink
+from jitney.adapters.meshtastic import last_messages, showing, statistics, uplink
 from jitney.adapters.meshtastic.commands import Commands
 from jitney.adapters.meshtastic.config import Config
 from jitney.adapters.meshtastic.duplicates import EVERYWHERE
@@ -45,7 +45,10 @@ class Session:
             silent_after=config.silent_after,
             low_battery=config.low_battery,
             most=config.nodes,
+            keep=showing.named(config, owners),
         )
+        self._showing = showing.Showing(ctx, config, info=info, nodes=self._nodes, owners=owners)
+        self._messages = last_messages.LastMessages(ctx)
         self._statistics = statistics.Statistics(ctx, since=self._timing.unix())
         self._uplink = uplink.Uplink(ctx, info)
         memory.airtime.region(info.region)
@@ -59,7 +62,12 @@ class Session:
             timing=memory.timing,
         )
         listeners = Listeners(
-            nodes=self._nodes, statistics=self._statistics, uplink=self._uplink, log=self._log, guard=self._guard
+            nodes=self._nodes,
+            statistics=self._statistics,
+            uplink=self._uplink,
+            log=self._log,
+            guard=self._guard,
+            messages=self._messages,
         )
         self._translator = Translator(
             ctx, info, owners=owners, duplicates=EVERYWHERE, listeners=listeners, request=self._sender.answered_by
@@ -102,7 +110,12 @@ class Session:
         self._log.forget(owner)
         self._guard.forget(owner)
         await self._sender.forget(owner)
-        await self._nodes.erase(owner)
+        if owner == self._ctx.default_owner:
+            self._messages.forget()
+        try:
+            await self._nodes.erase(owner)
+        finally:
+            self._showing.look(self._timing.unix(), at_once=True)
 
     async def _begin(self) -> None:
         """Take up what an earlier attempt has left, compare it with what the radio knows, and tell that it works."""
@@ -110,8 +123,9 @@ class Session:
         await self._nodes.load()
         await self._sender.load()
         changed = self._nodes.meet(self._link.known, now)
-        own = ((default, subject) for subject in (statistics.SUBJECT, uplink.SUBJECT))
+        own = ((default, subject) for subject in (statistics.SUBJECT, uplink.SUBJECT, *last_messages.SUBJECTS))
         self._ctx.keep_states([*self._nodes.subjects(), *own])
+        self._showing.look(now, at_once=True)
         self._ctx.online()
         await self._deliver([self._translator.connected(now), *changed])
 
@@ -144,10 +158,18 @@ class Session:
             now = self._timing.unix()
             await self._deliver(self._nodes.silent(now))
             self._nodes.publish(now)
-            self._statistics.publish()
+            self._publish_counts(now)
             self._uplink.publish()
+            self._messages.publish(self._timing.now())
+            self._showing.look(now)
             await self._nodes.save(now)
             await asyncio.sleep(LOOK)
+
+    def _publish_counts(self, now: float) -> None:
+        self._statistics.nodes = len(self._nodes)
+        self._statistics.nodes_online = self._nodes.online(now)
+        self._statistics.waiting = self._sender.waiting
+        self._statistics.publish()
 
     def _count_losses(self) -> None:
         """Count what was dropped because it came faster than the bus takes it, and what could not be decoded."""

@@ -37,7 +37,8 @@ class StatisticsState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The retained value ``statistics`` of a radio, since the bus began to listen to it, ``since`` as RFC 3339.
 
     ``packets`` are all, ``ports`` those of each port by its name, ``ENCRYPTED`` what could not be read. ``duplicates``
-    had been heard before, ``via_mqtt`` had come over MQTT on their way, ``unreadable`` were none at all.
+    had been heard before, ``via_mqtt`` had come over MQTT on their way, ``unreadable`` were none at all. ``nodes`` are
+    known, ``nodes_online`` of them were heard in the last two hours. ``waiting`` packets are to be sent.
     ``channel_utilization`` (% of the time in which the channel is busy) and ``air_util_tx`` (% of the last hour in
     which it sent) are what the radio itself measured last.
     """
@@ -45,10 +46,12 @@ class StatisticsState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: str
     packets: Count
     ports: dict[str, Count]
-    duplicates: int = 0
-    via_mqtt: int = 0
-    unreadable: int = 0
-    nodes: int = 0
+    duplicates: int
+    via_mqtt: int
+    unreadable: int
+    nodes: int
+    nodes_online: int
+    waiting: int
     channel_utilization: float | None = None
     air_util_tx: float | None = None
 
@@ -58,7 +61,9 @@ class Statistics:
 
     def __init__(self, ctx: Context, *, since: float, clock: Clock = time.monotonic) -> None:
         self.nodes = 0
-        """How many nodes are known; told by who knows."""
+        """How many nodes are known; told by who knows, as the next two are."""
+        self.nodes_online = 0
+        self.waiting = 0
         self.channel_utilization: float | None = None
         """How busy the channel is in percent, None while the radio has not said."""
         self.air_util_tx: float | None = None
@@ -104,6 +109,8 @@ class Statistics:
             via_mqtt=self._counts["via_mqtt"],
             unreadable=self._counts["unreadable"],
             nodes=self.nodes,
+            nodes_online=self.nodes_online,
+            waiting=self.waiting,
             channel_utilization=self.channel_utilization,
             air_util_tx=self.air_util_tx,
         )

@@ -14,6 +14,7 @@ from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.duplicates import Duplicates
 from jitney.adapters.meshtastic.heading import instant
 from jitney.adapters.meshtastic.heard import Notice, Received
+from jitney.adapters.meshtastic.last_messages import LastMessages
 from jitney.adapters.meshtastic.nodes import Nodes
 from jitney.adapters.meshtastic.outgoing import Outgoing
 from jitney.adapters.meshtastic.owners import NodeOwners
@@ -37,6 +38,7 @@ class Listeners(Struct, frozen=True):
     uplink: Uplink
     log: PacketLog
     guard: Guard
+    messages: LastMessages
 
 
 class Translator:
@@ -65,6 +67,7 @@ class Translator:
         self._uplink = listeners.uplink
         self._log = listeners.log
         self._guard = listeners.guard
+        self._messages = listeners.messages
         self._request = request
 
     def events(self, received: Received) -> list[Event]:
@@ -82,12 +85,13 @@ class Translator:
         if isinstance(data, kinds.Message):
             self._guard.heard(owner, packet.sender, data)
             data = self._named(data, packet)
+            if first and owner == self._owners.default:
+                self._messages.heard(data, packet.time)
         own_event = self._event(packet, data, owner) if first and data is not None else None
         self._log.note(packet, owner=owner, event=own_event, copy=not first)
         self._statistics.heard(packet, data, own=packet.sender == radio, first=first)
         self._uplink.heard(packet)
         about_sender = self._nodes.heard(packet, data, tell=first)
-        self._statistics.nodes = len(self._nodes)
         if not first:
             self._ctx.count("duplicates")
         elif isinstance(found, Nothing):

@@ -11,6 +11,7 @@ from jitney.adapters.groups import most_telling
 from jitney.adapters.strava import config as settings
 from jitney.adapters.strava.apps import Apps
 from jitney.adapters.strava.commands import Commands
+from jitney.adapters.strava.examine import findings
 from jitney.adapters.strava.house import House
 from jitney.adapters.strava.http import session
 from jitney.adapters.strava.kinds import KINDS
@@ -27,6 +28,7 @@ class Strava:
     Identity: ClassVar[type[Struct] | None] = settings.Identity
     durable: ClassVar[bool] = True
     kinds: ClassVar[tuple[type[EventData], ...]] = KINDS
+    examine = staticmethod(findings)
 
     def __init__(self, name: str, config: settings.Config, *, timing: Timing | None = None) -> None:
         self._name = name
@@ -67,8 +69,7 @@ class Strava:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(apps.watch(), name=f"{ctx.name}: apps")
-                    tasks.create_task(house.run(), name=f"{ctx.name}: athletes")
-                    ctx.online()
+                    tasks.create_task(house.run(ready=ctx.online), name=f"{ctx.name}: athletes")
             except ExceptionGroup as group:
                 raise most_telling(group) from None
             finally:

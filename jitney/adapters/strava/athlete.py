@@ -52,7 +52,10 @@ _ENDS_ROUND: Final = (UnavailableError, LimitedError, GrantGoneError, InactiveEr
 
 
 class Athlete:
-    """What is done for one owner: ``load`` comes first, then ``round`` again and again."""
+    """What is done for one owner: ``load`` comes first, then ``round`` again and again.
+
+    ``slots`` are how many of the newest activities are shown.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Athlete:
         grant: Grant,
         *,
         config: Config,
+        slots: int,
         api: Api,
         deliveries: Deliveries,
         polls: Callable[[], bool],
@@ -68,6 +72,7 @@ class Athlete:
         timing: Timing,
     ) -> None:
         self.grant = grant
+        self.slots = slots
         self.library = Library(ctx, grant.owner)
         self.remembered = Remembered(ctx, grant.owner)
         self._ctx = ctx
@@ -195,7 +200,7 @@ class Athlete:
         """Get to know what there was before the sign-in, of which nothing is told."""
         now = self._timing.now()
         await self._lists.get_to_know()
-        for known in self.library.present()[: self._config.activities]:
+        for known in self.library.present()[: self.slots]:
             if not known.content:
                 await self._read(known.id, Priority.RECONCILE, quietly=True)
         await self._compared(now)
@@ -204,7 +209,7 @@ class Athlete:
         now = self._timing.now()
         comparison = await self._lists.everything()
         self._plan(comparison)
-        stale = [known for known in self.library.in_use(self._config.activities) if known.fetched <= now - FRESH]
+        stale = [known for known in self.library.in_use(self.slots) if known.fetched <= now - FRESH]
         for known in stale:
             self._agenda.add(known.id, due=now, priority=Priority.RECONCILE)
         await self._compared(now)

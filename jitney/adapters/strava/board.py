@@ -35,13 +35,19 @@ class Board:
 
     def show(self, owner: str, states: Iterable[Shown], *, now: float) -> None:
         """Show exactly these states to an owner."""
-        subjects = set()
+        before = self._subjects.get(owner, frozenset())
+        self._subjects[owner] = frozenset()
+        self.add(owner, states, now=now)
+        for subject in before - self._subjects[owner]:
+            self._ctx.set_state(State(owner, subject, None))
+
+    def add(self, owner: str, states: Iterable[Shown], *, now: float) -> None:
+        """Show these states to an owner besides the others, each in place of what it was before."""
+        subjects = set(self._subjects.get(owner, frozenset()))
         for shown in states:
             expiry = max(_SHORTEST, int(shown.until - now)) if shown.until else 0
             self._ctx.set_state(State(owner, shown.subject, Raw(_encode(shown.value)), expiry))
             subjects.add(shown.subject)
-        for subject in self._subjects.get(owner, frozenset()) - subjects:
-            self._ctx.set_state(State(owner, subject, None))
         self._subjects[owner] = frozenset(subjects)
 
     def clear(self, owner: str) -> None:

@@ -189,10 +189,11 @@ class Commands:
 
     async def _get_activity(self, command: Command) -> Struct | None:
         asked = _read(command, GetActivity)
-        athlete = self._house.worker(command.owner).athlete
-        known = await athlete.activities.look(asked.activity, priority=Priority.EVENT, imports=False)
+        worker = self._house.worker(command.owner)
+        known = await worker.athlete.activities.look(asked.activity, priority=Priority.EVENT, imports=False)
         if known is None:
             raise NotFoundError(f"there is no activity {asked.activity}, or this athlete may not see it")
+        worker.show()
         return known.data
 
     async def _get_route(self, command: Command) -> Struct:
@@ -220,7 +221,8 @@ class Commands:
 
     async def _update_activity(self, command: Command) -> Struct | None:
         asked = _read(command, UpdateActivity)
-        athlete = self._house.worker(command.owner).athlete
+        worker = self._house.worker(command.owner)
+        athlete = worker.athlete
         if not athlete.grant.allows(WRITE):
             message = (
                 "Strava does not let Jitney change activities: set write = true, then"
@@ -232,7 +234,9 @@ class Commands:
             raise RefusedError("invalid", "data of update_activity: nothing to change is given")
         api = self._house.api(athlete.grant)
         raw = await api.put(athlete.grant, f"activities/{asked.activity}", changes)
-        return (await athlete.activities.take(one(raw, Activity))).data
+        known = await athlete.activities.take(one(raw, Activity))
+        worker.show()
+        return known.data
 
 
 def _zone_times(told: ActivityZones) -> ZoneTimes:

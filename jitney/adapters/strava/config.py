@@ -111,7 +111,7 @@ class Show(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gear: Annotated[int, Meta(ge=0, le=20)] = 3
     statistics: bool = True
     photos: bool = False
-    photo_seconds: Annotated[float, Meta(ge=15, le=86_400)] = 60.0
+    photo_seconds: Annotated[int, Meta(ge=15, le=86_400)] = 60
 
     def __post_init__(self) -> None:
         for sport in self.sports:

@@ -1,6 +1,7 @@
 """Everybody who is connected: begins and ends each owner's part, and shows each owner how it stands with theirs."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from jitney.adapters.strava.apps import Apps
 from jitney.adapters.strava.athlete import Athlete
 from jitney.adapters.strava.breaker import Breaker
 from jitney.adapters.strava.commands import Connect
-from jitney.adapters.strava.config import Config
+from jitney.adapters.strava.config import Config, identity
 from jitney.adapters.strava.deliveries import Deliveries
 from jitney.adapters.strava.errors import GrantGoneError, StravaError
 from jitney.adapters.strava.grants import Grant, Grants
@@ -52,7 +53,7 @@ class House:
         self._http = http
         self._webhooks = webhooks
         self._timing = timing
-        self._porch = Porch(ctx, apps, slots=config.activities, timing=timing)
+        self._porch = Porch(ctx, apps, places=config.privacy.coordinates, photos=config.privacy.photos, timing=timing)
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._signed_in: dict[str, float] = {}
@@ -68,19 +69,18 @@ class House:
                 await self.deliveries.drop(owner)
                 await Remembered(self._ctx, owner).erase()
 
-    async def run(self) -> None:
-        """Let every owner's part run; cancelled to stop it."""
+    async def run(self, *, ready: Callable[[], None]) -> None:
+        """Let every owner's part run, ``ready`` when all that is known is shown; cancelled to stop it."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             for owner in self._ctx.owners:
                 grant = self.grants.of(owner)
                 if grant is not None and grant.app in self._config.apps:
                     await self._begin(grant)
-                elif grant is None and await self._ctx.load(_ENDED + owner) is not None:
-                    await self._ask_to_sign_in(owner)
                 else:
-                    self._ctx.owner_status(owner, "offline", self._why_not(owner))
+                    await self._begin_without(owner, grant)
             self._porch.begin()
+            ready()
             await self._porch.run(self._workers)
 
     def worker(self, owner: str) -> Worker:
@@ -171,6 +171,7 @@ class House:
             self._ctx,
             grant,
             config=self._config,
+            slots=max(self._config.activities, identity(self._ctx.owners.get(grant.owner)).show.recent),
             api=self.api(grant),
             deliveries=self.deliveries,
             polls=lambda: self._polls(grant),
@@ -197,6 +198,16 @@ class House:
         if self._group is not None:
             name = f"{self._ctx.name}: {owner}"
             self._tasks[owner] = self._group.create_task(self._work(worker), name=name)
+
+    async def _begin_without(self, owner: str, grant: Grant | None) -> None:
+        """Show an owner that they are not connected, if they ever were or are to be; raises RefusedError."""
+        ended = grant is None and await self._ctx.load(_ENDED + owner) is not None
+        if ended or grant is not None or self.grants.expects(owner):
+            self._porch.clear(owner)
+        if ended:
+            await self._ask_to_sign_in(owner)
+        else:
+            self._ctx.owner_status(owner, "offline", self._why_not(owner))
 
     async def _work(self, worker: Worker) -> None:
         try:

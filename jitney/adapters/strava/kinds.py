@@ -221,7 +221,10 @@ class StatsUpdated(StatsData, EventData, frozen=True, kw_only=True, omit_default
 
 
 class PhotoData(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A photo of an activity. Its address needs no sign-in and may change: ``unique_id`` is what it is known by."""
+    """A photo of an activity. Its address needs no sign-in and may change: ``unique_id`` is what it is known by.
+
+    The subject of the one whose turn it is, where photos are shown one after the other, is ``photo``.
+    """
 
     unique_id: str
     activity: int

@@ -24,12 +24,19 @@ def activities(library: Library, *, slots: int, now: float) -> Iterator[Shown]:
     yield Shown(subject, week, now + KEEP)
 
 
-def photos(library: Library, files: Mapping[str, str]) -> Iterator[Shown]:
-    """Yield the links of the newest photos; ``files`` are the names of those that were downloaded, by unique id."""
+def photos(library: Library, files: Mapping[str, str], *, turn: int | None = None) -> Iterator[Shown]:
+    """Yield the links of the newest photos and, where they take turns, the one whose ``turn`` it is.
+
+    ``files`` are the names of those that were downloaded, by unique id.
+    """
     known = [one for one in library.present() if one.photos]
     if known:
         items = [_with_file(photo, files) for one in known for photo in one.photos]
-        yield Shown(*states.photos(items), _soonest(known))
+        until = _soonest(known)
+        subject, found = states.photos(items)
+        yield Shown(subject, found, until)
+        if turn is not None:
+            yield from (Shown(*one, until) for one in states.photo(found, turn=turn))
 
 
 def profile(memory: Memory, grant: Grant) -> Iterator[Shown]:

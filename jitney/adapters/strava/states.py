@@ -83,6 +83,12 @@ def photos(items: Iterable[PhotoData]) -> tuple[str, PhotosState]:
     return "photos", PhotosState(photos=tuple(newest[:MOST_PHOTOS]))
 
 
+def photo(found: PhotosState, *, turn: int) -> Iterator[tuple[str, PhotoData]]:
+    """Yield the photo whose turn it is, when there is any."""
+    if found.photos:
+        yield "photo", found.photos[turn % len(found.photos)]
+
+
 def quota(left: Quota) -> tuple[str, QuotaState]:
     """Return how many calls the app has left."""
     return "quota", QuotaState(

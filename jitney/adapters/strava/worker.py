@@ -89,6 +89,10 @@ class Worker:
         await asker
         return Refreshed(len(self.athlete.library.present()))
 
+    def show(self) -> None:
+        """Let what is known now be shown, outside of a round."""
+        self._changed()
+
     async def _round(self) -> float:
         """Go round once; returns when to come again, in Unix seconds. Raises GrantGoneError."""
         now = self._timing.now()

@@ -99,7 +99,7 @@ class Connection:
         inbound: Inbound,
         window: int,
         subscriptions: Sequence[Subscription],
-        replays: Sequence[str],
+        replays: Callable[[], Sequence[str]],
         protocol: Literal["auto", "5", "3.1.1"] = "auto",
     ) -> None:
         self.health = Health()
@@ -150,6 +150,13 @@ class Connection:
         if not self._woken and self.session is not None:
             self._woken = True
             asyncio.get_running_loop().call_soon(self._pump)
+
+    async def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
+        """Hear these from now on, in this session too."""
+        added = [one for one in subscriptions if one not in self._subscriptions]
+        self._subscriptions = [*self._subscriptions, *added]
+        if added and self.session is not None:
+            await self._subscribe(self.session, added)
 
     async def close(self) -> None:
         """Take leave of the broker for good, so that it does not publish the will."""
@@ -208,7 +215,7 @@ class Connection:
         try:
             self._again = deque(self.window.unconfirmed())
             self._in_flight = 0
-            await self._subscribe(session)
+            await self._subscribe(session, self._subscriptions)
             self.session = session
             self._came(session)
             await self._begin(session, self._lost)
@@ -250,9 +257,10 @@ class Connection:
                 raise BrokerUnreachableError(message)
         await lost
 
-    async def _subscribe(self, session: Session) -> None:
-        codes = await session.subscribe(self._subscriptions)
-        for subscription, code in zip(self._subscriptions, codes, strict=True):
+    @staticmethod
+    async def _subscribe(session: Session, subscriptions: Sequence[Subscription]) -> None:
+        codes = await session.subscribe(subscriptions)
+        for subscription, code in zip(subscriptions, codes, strict=True):
             if code >= REFUSED:
                 refusal = explain(code)
                 _log.warning("the broker refused a subscription", filter=subscription.pattern, reason=refusal.text)
@@ -260,13 +268,14 @@ class Connection:
     async def _reconcile(self, session: Session) -> None:
         found: dict[str, bytes] = {}
         self._replayed = found
-        await session.subscribe([Subscription(pattern, qos=0, replay=True) for pattern in self._replays])
+        replays = self._replays()
+        await session.subscribe([Subscription(pattern, qos=0, replay=True) for pattern in replays])
         deadline = time.monotonic() + REPLAY_DEADLINE
         seen = -1
         while seen != len(found) and time.monotonic() < deadline:
             seen = len(found)
             await asyncio.sleep(QUIET)
-        await session.unsubscribe(self._replays)
+        await session.unsubscribe(replays)
         self._replayed = None
         wrong, orphans = self._reconciler.reconcile({topic: value for topic, value in found.items() if value})
         self.reconciled.set()

@@ -1,6 +1,7 @@
 """The ledger of retained topics: what the broker should hold, and what it does not hold yet."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -11,6 +12,9 @@ from jitney.daemon.store.store import Store
 
 GONE: Final = b""
 """The empty retained payload: it clears a topic."""
+
+MOST_TOPICS: Final = 20_000
+"""Retained topics of one owner: more subjects than a large house has entities."""
 
 FRESH_AGAIN: Final = 0.5
 """The same value set again is told to the broker again when less than this share of its time is left."""
@@ -87,6 +91,7 @@ class Ledger:
         self._store = store
         self._marked = marked
         self._dirty: dict[str, Dirty] = {}
+        self._counts: Counter[str] = Counter()
 
     async def load(self) -> None:
         """Read the topics of the earlier run."""
@@ -94,6 +99,7 @@ class Ledger:
             lambda db: db.execute("SELECT topic, owner, adapter, payload, until FROM retained").fetchall()
         )
         self.lines = {topic: Line(*line) for topic, *line in rows}
+        self._counts = Counter(line.owner for line in self.lines.values())
         self.expire()
         for topic, line in self.lines.items():
             if line.payload == GONE:
@@ -111,7 +117,7 @@ class Ledger:
         if line is None:
             if payload == GONE:
                 return
-            line = self.lines[topic] = Line(owner, adapter, payload, until)
+            line = self._add(topic, Line(owner, adapter, payload, until))
             self._keep(topic, line, durable=durable)
         elif line.payload == payload and not self._ages(line, until, expiry):
             return
@@ -121,6 +127,14 @@ class Ledger:
             if to_disk:
                 self._keep(topic, line, durable=durable)
         self.mark(topic)
+
+    def has_room(self, owner: str, topic: str) -> bool:
+        """Tell whether an owner may have a topic: one that there is, or one more while there are not too many."""
+        return topic in self.lines or self._counts[owner] < MOST_TOPICS
+
+    def clearing(self, owner: str) -> bool:
+        """Tell whether the broker has still to clear a topic of an owner."""
+        return any(line.payload == GONE and line.owner == owner for line in self.lines.values())
 
     def erase(self, owner: str) -> int:
         """Clear every state of an owner; returns how many."""
@@ -152,7 +166,8 @@ class Ledger:
         line = self.lines.get(topic)
         if payload == GONE and line is not None and line.payload == GONE:
             del self.lines[topic]
-            self._store.write(_REMOVE, [(topic,)])
+            self._counts[line.owner] -= 1
+            self._store.write(_REMOVE, [(topic,)], key=topic)
 
     def keep(self, adapter: str, wanted: Iterable[str]) -> None:
         """Clear every topic of an adapter that is not among ``wanted``."""
@@ -181,15 +196,19 @@ class Ledger:
         for topic in found.keys() - self.lines.keys():
             who = ours(topic)
             if who is not None:
-                self.lines[topic] = Line(who[0], who[1], GONE)
-                self._keep(topic, self.lines[topic], durable=False)
+                self._keep(topic, self._add(topic, Line(who[0], who[1], GONE)), durable=False)
                 self.mark(topic)
                 orphans += 1
         return wrong, orphans
 
+    def _add(self, topic: str, line: Line) -> Line:
+        self.lines[topic] = line
+        self._counts[line.owner] += 1
+        return line
+
     def _keep(self, topic: str, line: Line, *, durable: bool) -> None:
         payload = line.payload if durable or line.payload == GONE else None
-        self._store.write(_PUT, [(topic, line.owner, line.adapter, payload, line.until)])
+        self._store.write(_PUT, [(topic, line.owner, line.adapter, payload, line.until)], key=topic)
 
     @staticmethod
     def _ages(line: Line, until: float, expiry: int) -> bool:

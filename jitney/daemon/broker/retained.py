@@ -62,6 +62,13 @@ class RetainedTree:
         """Publish something of the bus itself, retained."""
         self._ledger.put(self._tree.name(BusTopic(self._instance, name)), payload, owner=BUS, adapter="")
 
+    def serve(self, owners: Collection[str], adapters: Collection[str]) -> None:
+        """Know these people and adapters from now on; what is retained of people who are gone is cleared."""
+        self._adapters = adapters
+        for topic, line in list(self._ledger.lines.items()):
+            if line.owner not in owners and line.owner != BUS:
+                self._ledger.put(topic, GONE, owner=line.owner, adapter=line.adapter)
+
     def begin(self) -> None:
         """Clear what earlier runs published for adapters, owners or alerts that are not there any more.
 

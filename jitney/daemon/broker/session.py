@@ -55,7 +55,10 @@ class Message:
 
 
 class Incoming(Struct, frozen=True):
-    """A message from the broker; ``packet_id`` 0 needs no acknowledgement (QoS 0). ``expiry`` 0: none given."""
+    """A message from the broker; ``packet_id`` 0 needs no acknowledgement (QoS 0). ``expiry`` 0: none given.
+
+    What stands below ``packet_id`` comes with MQTT 5 only; ``properties`` are the user properties.
+    """
 
     topic: str
     payload: bytes
@@ -64,6 +67,8 @@ class Incoming(Struct, frozen=True):
     expiry: int = 0
     response_topic: str = ""
     correlation: bytes = b""
+    content_type: str = ""
+    properties: tuple[tuple[str, str], ...] = ()
 
 
 class Limits(Struct, frozen=True):

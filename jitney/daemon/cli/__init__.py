@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "demo": ("jitney.daemon.cli.demo", "try it out: no configuration, no broker, simulated sources, live events"),
     "init": ("jitney.daemon.cli.init", "write a configuration to begin with"),
     "check": ("jitney.daemon.cli.check", "look for everything that is wrong with a configuration"),
+    "doctor": ("jitney.daemon.cli.doctor", "look at everything, try every connection, and say what to do"),
+    "reload": ("jitney.daemon.cli.reload", "let the running bus read its configuration again"),
     "tail": ("jitney.daemon.cli.tail", "watch the events of one owner or of all"),
     "send": ("jitney.daemon.cli.send", "send a command to an adapter and wait for the reply"),
     "strava": ("jitney.daemon.cli.strava", "connect people with their Strava accounts"),
@@ -23,6 +25,7 @@ COMMANDS: Final = {
     "dead": ("jitney.daemon.cli.dead", "look after what could not be published or done"),
     "owners": ("jitney.daemon.cli.owners", "erase what is kept of somebody"),
     "vault": ("jitney.daemon.cli.vault", "keep secrets of the configuration, encrypted"),
+    "install-service": ("jitney.daemon.cli.install_service", "let systemd run the bus"),
 }
 """Each command with its module, whose ``add(subparsers)`` sets ``run``, and what it is for."""
 

@@ -79,6 +79,8 @@ def _tell(erased: Erased) -> None:
     states = _counted(erased.states, "retained state")
     events = _counted(erased.events, "event")
     print(f"Erased of {erased.owner}: {states}, {events} that waited, and all secrets, files and what adapters knew.")
+    if erased.traces:
+        note("Traces of it can be found in the raw state file until Jitney is started again.")
     if erased.unfinished:
         note("Left to do outside of the bus:")
     for adapter, what in erased.unfinished.items():

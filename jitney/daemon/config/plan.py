@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jitney.daemon.config.schema import AdapterSettings, Config
 from jitney.topics import HOUSE
@@ -54,6 +55,7 @@ def plan(old: Config, new: Config) -> Plan:
             *_named("adapters", old.adapters, new.adapters),
             *_named("routes", _by_name(old.routes), _by_name(new.routes)),
             *_listed("grants", old.grants, new.grants),
+            *_listed("routing.python", old.scripts, new.scripts),
         ),
         adapters=dict(_adapters(old, new)),
         restart=tuple(
@@ -63,6 +65,12 @@ def plan(old: Config, new: Config) -> Plan:
             if change.what in FIXED and (change.what, key) not in LIVE
         ),
     )
+
+
+def with_fixed(new: Config, old: Config) -> Config:
+    """Return a configuration with what counts from the next start on as it is now."""
+    bus = replace(old.bus, **{key: getattr(new.bus, key) for section, key in LIVE if section == "bus"})
+    return replace(new, bus=bus, **{section: getattr(old, section) for section in FIXED if section != "bus"})
 
 
 def _sections(old: Config, new: Config) -> Iterator[Change]:

@@ -42,7 +42,8 @@ class Accepted(Struct, gc=False):
 class Bus:
     """Accepts events: owner known? seen before? what do routes want? Then into the lane of its owner and adapter.
 
-    ``plans`` can be set once whoever knows the routes exists, which needs the bus itself.
+    ``plans`` can be set once whoever knows the routes exists, which needs the bus itself. ``most_bytes`` is what an
+    event may have, encoded.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Bus:
         self._ledger = ledger
         self._store = store
         self._owners = owners | RESERVED
-        self._most_bytes = settings.event_kb * 1000
+        self.most_bytes = settings.event_kb * 1000
         self._counters = counters
         self._copies = Copies(outbox, counters)
         self.plans: Plans = NoPlans()
@@ -79,6 +80,10 @@ class Bus:
         else:
             await self._emit(events)
         await self._outbox.room()
+
+    def serve(self, owners: frozenset[str]) -> None:
+        """Know these people from now on."""
+        self._owners = owners | RESERVED
 
     def admit(self, owner: str, source: str) -> bool:
         """Let events of an owner come from a source: one that is known, or a new one while they are few.
@@ -98,10 +103,13 @@ class Bus:
         """Put the value of a subject into the ledger of retained topics."""
         owner = state.owner if state.owner in self._owners else UNCLAIMED
         payload = GONE if state.data is None else bytes(state.data)
-        if len(payload) > self._most_bytes:
+        if len(payload) > self.most_bytes:
             self._drop(owner, adapter, "too_large", subject=state.subject)
             return
         topic = self.state_topic(owner, adapter, state.subject)
+        if payload != GONE and not self._ledger.has_room(owner, topic):
+            self._drop(owner, adapter, "too_many_states", subject=state.subject)
+            return
         self._ledger.put(topic, payload, owner=owner, adapter=adapter, durable=durable, expiry=state.expiry)
 
     def state_topic(self, owner: str, adapter: str, subject: str) -> str:
@@ -178,7 +186,7 @@ class Bus:
         seq = lane.seq + 1
         event = replace(event, seq=seq, owner=lane.owner)
         payload = cloudevents.encode(event)
-        if len(payload) > self._most_bytes:
+        if len(payload) > self.most_bytes:
             self._drop(lane.owner, lane.adapter, "too_large", event_id=event.id, type=event.type)
             return None
         lane.remember(event.id, seq)
@@ -196,11 +204,9 @@ class Bus:
 
     def _lane(self, event: Event) -> Lane:
         adapter = event.adapter
-        lane = self._outbox.lanes.get((event.owner, adapter))
-        if lane is None:
-            owner = event.owner if event.owner in self._owners else UNCLAIMED
-            lane = self._outbox.lane(owner, adapter)
-        return lane
+        owner = event.owner if event.owner in self._owners else UNCLAIMED
+        lane = self._outbox.lanes.get((owner, adapter))
+        return self._outbox.lane(owner, adapter) if lane is None else lane
 
     def _topic(self, lane: Lane, event_type: str) -> str:
         key = (lane.owner, lane.adapter, event_type)

@@ -14,7 +14,7 @@ from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.asked import LONGEST_NAME, read
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.log import Tally, bound, get
-from jitney.daemon.store.store import Store
+from jitney.daemon.store.store import Store, told
 from jitney.topics import MAX_HOPS, Command, Reply, new_id, requests
 from jitney.topics.tree import CommandTopic
 
@@ -42,10 +42,13 @@ class Target(Protocol):
 
 
 class Commands:
-    """Carries out commands at least once: they are on disk from their acknowledgement to their answer."""
+    """Carries out commands at least once: they are on disk from their acknowledgement to their answer.
+
+    ``replies`` sends the answers, also those to what is no command.
+    """
 
     def __init__(self, replies: Replies, store: Store, *, targets: Mapping[str, Target], counters: Counters) -> None:
-        self._replies = replies
+        self.replies = replies
         self._store = store
         self._targets = targets
         self._counters = counters
@@ -87,7 +90,7 @@ class Commands:
         except RefusedError as error:
             self._answer(command, Reply.failed(error.code, str(error)))
             return None
-        self._store.write(_KEEP, [(command.id, _encode(command))])
+        self._store.write(_KEEP, [(command.id, _encode(command))], told)
         return command
 
     def begin(self, command: Command) -> None:
@@ -109,7 +112,7 @@ class Commands:
             raise RefusedError("loop", f"it was caused through more than {MAX_HOPS} events: a loop")
         if len(request.causation) > LONGEST_NAME:
             raise RefusedError("invalid", f"causationid has at most {LONGEST_NAME} characters")
-        if not self._replies.allows(command):
+        if not self.replies.allows(command):
             raise RefusedError(
                 "foreign_response_topic", "the response topic must be inside the same owner's reply tree"
             )
@@ -142,15 +145,16 @@ class Commands:
 
     def _answer(self, command: Command, reply: Reply) -> None:
         code = reply.error.code if reply.error else "ok"
-        self._counters.add("commands", owner=command.owner, adapter=command.adapter, reason=code)
+        adapter = command.adapter if command.adapter in self._targets else "unknown"
+        self._counters.add("commands", owner=command.owner, adapter=adapter, reason=code)
         if reply.error:
             self._tally.add(
                 "a command was not carried out",
-                key=f"{command.owner}/{command.adapter}/{code}",
+                key=f"{command.owner}/{adapter}/{code}",
                 owner=command.owner,
                 adapter=command.adapter,
                 command=command.name,
                 code=code,
                 reason=reply.error.message,
             )
-        self._replies.send(command, reply)
+        self.replies.send(command, reply)

@@ -7,12 +7,13 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.session import Incoming
 from jitney.daemon.delivery.asked import LONGEST_NAME, read
-from jitney.topics import MAX_HOPS, Event, derived_id, new_id, requests, rfc3339, utc_now
-from jitney.topics.messages import ReplyAddress
+from jitney.topics import MAX_HOPS, Event, cloudevents, derived_id, new_id, requests, rfc3339, utc_now
+from jitney.topics.messages import EMPTY, ReplyAddress
 from jitney.topics.tree import InboxTopic
 
 TYPE: Final = "inbox"
@@ -24,6 +25,9 @@ MOST_BYTES: Final = 1_024_000
 LONGEST: Final = 100
 """Characters of a source and of a kind: they are levels of topics, and people write them into routes."""
 
+_REQUIRED = frozenset({"specversion", "id", "source", "type"})
+_NAMED = _REQUIRED | {"time", "subject", "owner", "hops", "causationid", "correlationid", "traceparent"}
+_COUNT = re.compile(r"[0-9]{1,9}")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _LONGEST_SHOWN = 80
 
@@ -67,8 +71,9 @@ def received(
         raise RefusedError(
             "foreign_source", f"{address.source!r} is what an adapter or the routes are called: take another word"
         )
-    request = _read(incoming, most_bytes)
-    attributes = _attributes_of(incoming.payload)
+    whole = replace(incoming, payload=_whole(incoming))
+    request = _read(whole, most_bytes)
+    attributes = _attributes_of(whole.payload)
     _check(request, attributes, address)
     now = utc_now()
     event = Event(
@@ -95,6 +100,25 @@ def _read(incoming: Incoming, most_bytes: int) -> requests.Request:
         if error.code != "invalid":
             raise
         raise RefusedError("invalid", f"{error}{_suggestion(incoming.payload)}") from error
+
+
+def _whole(incoming: Incoming) -> bytes:
+    """Return the payload, of a CloudEvent in binary mode together with its attributes, which are user properties.
+
+    Source: CloudEvents 1.0.2, MQTT protocol binding, section 3.1.
+    """
+    attributes: dict[str, object] = {name: text for name, text in incoming.properties if name in _NAMED}
+    if not attributes.keys() >= _REQUIRED or incoming.content_type.startswith(cloudevents.CONTENT_TYPE):
+        return incoming.payload
+    data = incoming.payload.strip() or bytes(EMPTY)
+    try:
+        content = _any(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return incoming.payload
+    if not isinstance(content, dict) or "specversion" in content:
+        return incoming.payload
+    hops = str(attributes.pop("hops", "0"))
+    return _encode(attributes | {"hops": int(hops) if _COUNT.fullmatch(hops) else hops, "data": Raw(data)})
 
 
 def _suggestion(payload: bytes) -> str:
@@ -161,6 +185,15 @@ def _instant(text: str) -> str:
     raise RefusedError(
         "invalid", f"time {text[:_LONGEST_SHOWN]!r} is not like 2026-11-21T05:41:00Z or …+01:00 (RFC 3339)"
     )
+
+
+def asker(incoming: Incoming) -> ReplyAddress:
+    """Return where whoever handed in something that is refused is told so."""
+    try:
+        request = read(incoming, "event", most_bytes=MOST_BYTES)
+    except RefusedError:
+        request = requests.Request()
+    return _reply_address(incoming, request) or ReplyAddress()
 
 
 def _reply_address(incoming: Incoming, request: requests.Request) -> ReplyAddress | None:

@@ -1,6 +1,7 @@
 """A lane: the waiting line of one owner and adapter, in order, partly in memory and partly on disk."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from jitney.daemon.broker.session import Message
@@ -54,13 +55,15 @@ class Lane:
     """What waits for the broker of one owner and adapter.
 
     Ahead is what is in memory, in ``head``; behind it are ``on_disk`` rows after ``last_row``. As long as rows wait
-    on disk, nothing new goes to the head, so that the order holds. ``quota`` is that of all lanes of its kind.
+    on disk, nothing new goes to the head, so that the order holds. ``quota`` is that of all lanes of its kind, and
+    ``gate`` is asked of each entry whether it may still go; what may not is settled by whoever is asked.
     """
 
     __slots__ = (
         "adapter",
         "durable",
         "expiry",
+        "gate",
         "head",
         "id",
         "last_row",
@@ -82,6 +85,7 @@ class Lane:
         self.seq = self.reserved = seq
         self.expiry = expiry
         self.durable = False
+        self.gate: Callable[[Entry], bool] | None = None
         self.head: deque[Entry] = deque()
         self.on_disk = 0
         self.last_row = BEFORE_ALL
@@ -98,6 +102,15 @@ class Lane:
         if len(self.seen) > (SEEN_ON_DISK if self.durable else SEEN_IN_MEMORY):
             del self.seen[next(iter(self.seen))]
 
+    def forget(self, event_id: str) -> None:
+        """Take back that an event was seen, and its number if no later one was given meanwhile."""
+        if self.seen.pop(event_id, 0) == self.seq:
+            self.seq -= 1
+
     def pop(self) -> Entry | None:
         """Take the next entry that is in memory."""
-        return self.head.popleft() if self.head else None
+        while self.head:
+            entry = self.head.popleft()
+            if self.gate is None or self.gate(entry):
+                return entry
+        return None

@@ -10,6 +10,7 @@ from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.lanes import SHARED, Entry, Lane
 from jitney.daemon.delivery.quota import Quota
 from jitney.daemon.delivery.turns import Turns
+from jitney.daemon.pulse import Pulse
 from jitney.daemon.store import outbox as rows
 from jitney.daemon.store.store import RETRY_SECONDS, Store, StoreError, told
 
@@ -35,10 +36,14 @@ LOW: Final = 50
 
 
 class Outbox:
-    """All lanes. Durable events go through the disk, the others only when memory does not suffice."""
+    """All lanes. Durable events go through the disk, the others only when memory does not suffice.
+
+    ``granted`` is asked of each copy for another owner, when its turn has come.
+    """
 
     def __init__(self, store: Store, settings: OutboxSettings, *, turns: Turns, counters: Counters) -> None:
         self.lanes: dict[tuple[str, str], Lane] = {}
+        self.granted: Callable[[Entry], bool] = lambda _: True
         disk = settings.disk_mb * 1_000_000
         self._own = Quota(most_memory=MEMORY_BYTES, most_disk=disk)
         self._copies = Quota(most_memory=MEMORY_BYTES // COPIES, most_disk=disk // COPIES)
@@ -52,6 +57,7 @@ class Outbox:
         self._done: list[tuple[int]] = []
         self._flush: asyncio.TimerHandle | None = None
         self._hungry: deque[Lane] = deque()
+        self.pulse = Pulse("outbox", waiting=lambda: bool(self._hungry))
         self._refill = asyncio.Event()
         self._room = asyncio.Event()
         self._stalled = False
@@ -66,6 +72,7 @@ class Outbox:
             lane.seen[event_id] = seq
             lane.seq = lane.reserved = max(lane.seq, seq)
         self._row = found.last_row
+        self._seen = len(found.seen)
         for lane_id, count, size in found.waiting:
             lane = self._by_id[lane_id]
             lane.on_disk = count
@@ -119,13 +126,14 @@ class Outbox:
         """Write accepted entries and the event ids seen of them; they are sent once they are on disk.
 
         What was seen carries the sequence of the lane, so that it goes on after a crash where it was. What cannot be
-        written was not seen. ``then`` learns whether it was, even where nobody waits for that any more.
+        written was not seen, and its number is given again. ``then`` learns whether it was, even where nobody waits
+        for that any more.
         """
 
         def settled(ok: bool) -> None:  # noqa: FBT001 - the store's callback
             if not ok:
-                for lane, event_id in seen:
-                    lane.seen.pop(event_id, None)
+                for lane, event_id in reversed(seen):
+                    lane.forget(event_id)
             then(ok)
 
         self._insert(entries, spilling=False)
@@ -160,7 +168,7 @@ class Outbox:
         lane = entry.lane
         self._counters.add("dead", owner=lane.owner, adapter=lane.adapter, reason=reason)
         self._store.write(rows.DEAD, [(lane.owner, lane.adapter, entry.topic, entry.payload, reason, time)])
-        self._store.write(rows.BURY, [(rows.MOST_DEAD,)])
+        self._store.write(rows.BURY, [(lane.owner, rows.MOST_DEAD)])
         self.confirmed(entry)
 
     async def erase(self, owner: str) -> int:
@@ -187,7 +195,7 @@ class Outbox:
         """Keep the sequence of a lane in memory ahead of what is on disk, so that it never goes back."""
         if lane.seq >= lane.reserved:
             lane.reserved = lane.seq + 1000
-            self._store.write(rows.SEQ, [(lane.reserved, lane.id)])
+            self._store.write(rows.SEQ, [(lane.reserved, lane.id)], key=f"lane {lane.id}")
 
     async def run(self) -> None:
         """Fill heads from disk whenever a lane runs low."""
@@ -196,7 +204,8 @@ class Outbox:
             self._refill.clear()
             while self._hungry:
                 lane = self._hungry.popleft()
-                await self._read_back(lane)
+                with self.pulse:
+                    await self._read_back(lane)
 
     def waiting(self) -> tuple[int, int]:
         """Return how many events wait in memory and on disk only."""
@@ -223,8 +232,18 @@ class Outbox:
         quota = self._copies if adapter.startswith(SHARED) else self._own
         quota.lanes += 1
         lane = Lane(number, owner=owner, adapter=adapter, quota=quota, seq=seq, expiry=self._settings.expiry)
+        if adapter.startswith(SHARED):
+            lane.gate = self._still_granted
         self.lanes[owner, adapter] = self._by_id[number] = lane
         return lane
+
+    def _still_granted(self, copy: Entry) -> bool:
+        """Tell whether a copy may go; drop one that may not, because its grant was taken back while it waited."""
+        granted = self.granted(copy)
+        if not granted:
+            self._counters.add("dropped", owner=copy.lane.owner, adapter=copy.lane.adapter, reason="not_granted")
+            self.confirmed(copy)
+        return granted
 
     def _in_memory(self, entry: Entry) -> bool:
         """Put an entry at the end of its lane; tells whether that is in memory or behind the rows on disk."""

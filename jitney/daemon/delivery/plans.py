@@ -40,8 +40,8 @@ class Plans(Protocol):
     def plan(self, event: Event) -> Plan | None:
         """Return what follows from an event that the bus accepts, None for nothing. Must be fast and raise nothing."""
 
-    def answer_to(self, event_id: str, address: ReplyAddress) -> None:
-        """Learn where an answer to an event is wanted, which is about to be planned."""
+    def answer_to(self, owner: str, event_id: str, address: ReplyAddress) -> None:
+        """Learn where an answer to an event of an owner is wanted, which is about to be planned."""
 
 
 class NoPlans:
@@ -50,5 +50,5 @@ class NoPlans:
     def plan(self, event: Event) -> None:
         """Return that nothing follows."""
 
-    def answer_to(self, event_id: str, address: ReplyAddress) -> None:
+    def answer_to(self, owner: str, event_id: str, address: ReplyAddress) -> None:
         """Do nothing: nobody answers."""

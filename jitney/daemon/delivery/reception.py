@@ -15,10 +15,14 @@ from jitney.daemon.delivery.administration import Administration
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
 from jitney.daemon.log import Tally, get
+from jitney.daemon.pulse import Pulse
 from jitney.daemon.store.store import Store, StoreError
-from jitney.topics import Command, Event, InvalidTopicError, TopicTree
+from jitney.topics import Command, Event, InvalidTopicError, Reply, TopicTree
 from jitney.topics.messages import ReplyAddress
 from jitney.topics.tree import CommandTopic, InboxTopic, RequestTopic
+
+PATIENCE: Final = 5.0
+"""Seconds that are waited for a state file that cannot be written, before the broker is made to send again."""
 
 _log: Final = get("reception")
 
@@ -63,15 +67,23 @@ class Reception:
         self._session = session
         self._counters = counters
         self._tally = Tally(_log)
+        self.pulse = Pulse("reception", waiting=lambda: len(inbound) > 0)
+
+    def serve(self, owners: Collection[str], adapters: Collection[str]) -> None:
+        """Know these people and adapters from now on."""
+        self._owners = owners
+        self._adapters = adapters
 
     async def run(self) -> None:
         """Handle messages for ever; cancelled to stop it."""
         while True:
             taken = await self._inbound.take()
             try:
-                begun = await self._keep(taken)
+                with self.pulse:
+                    begun = await self._keep(taken)
             except StoreError as error:
                 self._tally.add("what the broker sent cannot be kept", key="store", reason=str(error))
+                await self._store.writable(PATIENCE)  # it comes again at once: not many times a second
                 session = self._session()
                 if session is not None:
                     session.abort()
@@ -110,7 +122,7 @@ class Reception:
             try:
                 one = self._handed(item, address)
             except RefusedError as error:
-                self._refuse(item, error.code, str(error), owner=address.owner)
+                self._answer(item, address, inbox.asker(incoming), error)
             else:
                 handed.setdefault((address.owner, address.source), []).append(one)
         elif isinstance(address, RequestTopic):
@@ -124,7 +136,11 @@ class Reception:
 
     def _handed(self, item: Taken, address: InboxTopic) -> _Handed:
         """Return the event that was handed in; raises RefusedError."""
-        event, answer = inbox.received(item.incoming, address, adapters=self._adapters)
+        event, answer = inbox.received(item.incoming, address, adapters=self._adapters, most_bytes=self._bus.most_bytes)
+        if answer is not None and not self._commands.replies.allows(_asking(address, answer)):
+            raise RefusedError(
+                "foreign_response_topic", "the response topic must be inside the same owner's reply tree"
+            )
         if not self._bus.admit(address.owner, address.source):
             raise RefusedError(
                 "too_many_sources", f"{address.owner} has used too many words as source: use one of them"
@@ -138,17 +154,37 @@ class Reception:
             if one.answer is not None:
                 answers.setdefault(one.event.id, one.answer)
         for event_id, answer in answers.items():
-            self._bus.plans.answer_to(event_id, answer)
+            self._bus.plans.answer_to(handed[0].event.owner, event_id, answer)
         try:
             await self._bus.emit([one.event for one in handed], durable=True)
         except RefusedError as error:
             if error.code != "outbox_full":
                 raise StoreError(str(error)) from error
             for one in handed:
-                self._refuse(one.item, error.code, str(error), owner=one.event.owner)
+                address = InboxTopic(one.event.owner, one.event.adapter, one.event.kind)
+                self._answer(one.item, address, one.answer or ReplyAddress(), error)
+
+    def _answer(self, item: Taken, address: InboxTopic, answer: ReplyAddress, error: RefusedError) -> None:
+        """Tell whoever handed in an event that it is refused."""
+        self._refuse(item, error.code, str(error), owner=address.owner)
+        self._commands.replies.send(_asking(address, answer), Reply.failed(error.code, str(error)))
 
     def _refuse(self, item: Taken, code: str, text: str, *, owner: str = "") -> None:
         """Tell why a message is not taken; ``owner`` is in whose inbox it was."""
         self._counters.add("dropped", owner=owner, adapter="inbox" if owner else "inbound", reason=code)
         topic = item.incoming.topic[:200]
         self._tally.add("refused a message", key=f"{owner}/{code}", topic=topic, code=code, reason=text)
+
+
+def _asking(address: InboxTopic, answer: ReplyAddress) -> Command:
+    """Return what was handed in as something that wants an answer."""
+    return Command(
+        id="",
+        owner=address.owner,
+        adapter=inbox.TYPE,
+        name=address.kind,
+        client=answer.client,
+        transaction=answer.transaction,
+        response_topic=answer.response_topic,
+        correlation=answer.correlation,
+    )

@@ -15,10 +15,12 @@ from jitney.daemon.broker.session import Incoming, Message
 from jitney.daemon.config.schema import Config
 from jitney.daemon.counters import Counters
 from jitney.daemon.discovery import rules
-from jitney.daemon.discovery.declared import BRANCH, Declared
+from jitney.daemon.discovery.declared import Declared
 from jitney.daemon.discovery.graves import Graves
+from jitney.daemon.discovery.names import BRANCH
 from jitney.daemon.discovery.payload import Announcement
 from jitney.daemon.log import Tally, get
+from jitney.daemon.pulse import Pulse
 from jitney.daemon.store.kept import Kept
 from jitney.topics import HOUSE
 
@@ -50,9 +52,11 @@ class Announcer:
         *,
         kept: Kept,
         send: Send,
+        pulse: Pulse,
         counters: Counters,
         clock: Clock = time.monotonic,
     ) -> None:
+        self._pulse = pulse
         self._config = config
         self._ledger = ledger
         self._declared = declared
@@ -145,12 +149,13 @@ class Announcer:
                 await self._tell_again()
                 continue
             self._news.clear()
-            if self._changed:
-                await asyncio.sleep(GATHER)
-                changed, self._changed = list(self._changed), {}
-                for adapter, owner in changed:
-                    self._publish(adapter, owner)
-            await self._graves.keep()
+            with self._pulse:
+                if self._changed:
+                    await asyncio.sleep(GATHER)
+                    changed, self._changed = list(self._changed), {}
+                    for adapter, owner in changed:
+                        self._publish(adapter, owner)
+                await self._graves.keep()
 
     def _change(self, adapter: str, owner: str) -> None:
         self._changed[adapter, owner] = None

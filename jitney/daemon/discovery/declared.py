@@ -1,7 +1,6 @@
 """What the adapters have declared, and what Home Assistant has to be told because of it."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from jitney.adapters.entities import Device
 from jitney.daemon.config.schema import Config, OwnerDiscoverySettings
@@ -9,9 +8,6 @@ from jitney.daemon.discovery import devices as known
 from jitney.daemon.discovery import names
 from jitney.daemon.discovery.payload import Announcement, Place, announcements
 from jitney.topics import HOUSE, TopicTree
-
-BRANCH: Final = "discovery/"
-"""Begins the name under which announcements are in the ledger; the adapter follows, nothing for the bus itself."""
 
 
 class Declared:
@@ -48,7 +44,9 @@ class Declared:
     def declare(self, adapter: str, owner: str, devices: Iterable[Device]) -> bool:
         """Learn all devices that an owner has through an adapter; tell whether that is news."""
         declared = tuple(devices)
-        if adapter not in self._adapters or self._devices.get((adapter, owner)) == declared:
+        if adapter not in self._adapters or (owner != HOUSE and owner not in self._config.owners):
+            return False
+        if self._devices.get((adapter, owner)) == declared:
             return False
         self._devices[adapter, owner] = declared
         return True
@@ -80,7 +78,7 @@ class Declared:
 
     def may_stay(self, topic: str, owner: str, adapter: str) -> bool:
         """Tell whether a topic that an earlier run announced is still where such announcements are."""
-        name = adapter.removeprefix(BRANCH)
+        name = adapter.removeprefix(names.BRANCH)
         if name and name not in self._adapters:
             return False
         if owner != HOUSE and owner not in self._config.owners:

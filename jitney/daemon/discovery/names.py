@@ -9,6 +9,9 @@ from typing import Final
 DEVICE: Final = "device"
 """The word in a topic that announces a whole device, where that of one entity has its platform."""
 
+BRANCH: Final = "discovery/"
+"""Begins the name under which announcements are in the ledger; the adapter follows, nothing for the bus itself."""
+
 _BUS: Final = "bus"
 _OTHER: Final = re.compile(r"[^A-Za-z0-9_]")
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jitney.daemon.config.routes import kinds
+from jitney.daemon.config.routes import compiled, kinds
 from jitney.daemon.config.schema import Config
 from jitney.daemon.delivery.administration import Administration
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.replies import Replies
+from jitney.daemon.pulse import Pulse
 from jitney.daemon.routes.allowed import AllowList, Pattern
 from jitney.daemon.routes.compiled import Route
 from jitney.daemon.routes.settings import HandlerSettings
@@ -33,7 +34,7 @@ from jitney.daemon.routing.webhooks import Webhooks
 from jitney.daemon.supervision.context import Services
 from jitney.daemon.supervision.runner import Runner
 from jitney.daemon.supervision.status import StatusBoard
-from jitney.topics import HOUSE, TopicTree
+from jitney.topics import HOUSE, RESERVED, TopicTree
 from jitney.topics.messages import ROUTE
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ class Routing:
     def __init__(
         self,
         config: Config,
-        routes: Sequence[Route],
         services: Services,
         *,
         outbox: Outbox,
@@ -57,24 +57,29 @@ class Routing:
         vault: InVault,
     ) -> None:
         bus, store, counters = services.bus, services.store, services.counters
+        routes = compiled(config)[0]
         house = zone(config.bus.time_zone)
-        grants = Grants(config.grants, tree=tree, private=kinds(config), zone=house)
+        self._grants = grants = Grants(config.grants, tree=tree, private=kinds(config), zone=house)
         variables = Variables(counters)
         self._sharing = Sharing(grants, outbox, store, tree=tree, counters=counters)
         self._board = StatusBoard(tree, services.ledger, adapter=ROUTE, owners=_with_python(config, routes))
+        self._environ = environ
+        self._variables = variables
+        self._scripts = config.scripts
+        self._places = config.routing.webhooks
         self._handlers = _handlers(config, self._board, variables, environ) if config.scripts else None
-        deeds = Deeds(
+        self._webhooks = Webhooks(
+            _allowed(config), Secrets(environ=environ, folder=Path(config.folder), vault=vault).fetch
+        )
+        self._deeds = deeds = Deeds(
             bus,
             replies,
             store,
             targets=runners,
-            types={name: adapter.type.name for name, adapter in config.adapters.items()},
+            types=_types(config),
             sharing=self._sharing,
             variables=variables,
-            webhooks=Webhooks(
-                AllowList(Pattern.parse(text) for text in config.routing.webhooks),
-                Secrets(environ=environ, folder=Path(config.folder), vault=vault).fetch,
-            ),
+            webhooks=self._webhooks,
             handlers=self._handlers,
         )
         self.executor = Executor(store, deeds, counters=counters)
@@ -82,7 +87,7 @@ class Routing:
             store,
             self.executor,
             routes=routes,
-            names={owner.id: owner.name or owner.id for owner in config.owners.values()},
+            names=_names(config),
             variables=variables,
             alerts=self._alert,
             zone=house,
@@ -93,6 +98,24 @@ class Routing:
         self.dead = Dead(store, self.executor, outbox, grants=grants, tree=tree)
         replay = Replay(bus, self.router, outbox)
         self._requests = JournalRequests(self.router, replay, owners=config.owners, started=time.time())
+
+    async def use(self, config: Config) -> None:
+        """Answer as another configuration wants it, while it runs; what is under way is finished as it was begun."""
+        routes = compiled(config)[0]
+        self._grants.change(config.grants, private=kinds(config))
+        self._board.serve(_with_python(config, routes))
+        if config.scripts != self._scripts:
+            old, self._scripts = self._handlers, config.scripts
+            self._handlers = _handlers(config, self._board, self._variables, self._environ) if config.scripts else None
+            self._deeds.change(self._handlers)
+            if old is not None:
+                await old.close()
+        if config.routing.webhooks != self._places:
+            self._places = config.routing.webhooks
+            await self._webhooks.change(_allowed(config))
+        self._deeds.types = _types(config)
+        self._requests.owners = frozenset(config.owners) | RESERVED
+        self.router.use(routes, names=_names(config))
 
     def administer(self, administration: Administration) -> None:
         """Let dead letters and the journal be asked for."""
@@ -109,6 +132,11 @@ class Routing:
     async def load(self) -> None:
         """Read what an earlier run remembered."""
         await self.router.load()
+
+    @property
+    def pulse(self) -> Pulse:
+        """The signs of life of what time brings about."""
+        return self.router.pulse
 
     async def run(self) -> None:
         """Do what is planned and what time brings about; cancelled to stop it."""
@@ -138,6 +166,18 @@ class Routing:
             self._board.alert(alert.owner, alert.route, message=alert.message)
         else:
             self._board.resolve(alert.owner, alert.route)
+
+
+def _types(config: Config) -> dict[str, str]:
+    return {name: adapter.type.name for name, adapter in config.adapters.items()}
+
+
+def _names(config: Config) -> dict[str, str]:
+    return {owner.id: owner.name or owner.id for owner in config.owners.values()}
+
+
+def _allowed(config: Config) -> AllowList:
+    return AllowList(Pattern.parse(text) for text in config.routing.webhooks)
 
 
 def _with_python(config: Config, routes: Sequence[Route]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The breaker of each owner's route: one that fires too often, or makes itself fire, is stopped for a while."""
+"""The breaker of each owner's route: one that fires or computes too much, or makes itself fire, is stopped a while."""
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jitney.daemon.counters import Counters
+from jitney.daemon.routing.effort import Efforts
 from jitney.topics import Event
 from jitney.topics.messages import ROUTE
 
@@ -34,6 +35,7 @@ _MOST_MAKERS: Final = 16
 
 _OFTEN: Final = "add throttle, debounce or once_per to it, or narrow its `on` and `when`"
 _ITSELF: Final = "let its `when` leave out what it brings about itself"
+_LONG: Final = "make its regular expressions and templates simpler, or narrow its `on` and its `when` by subject"
 
 
 class Alert(Struct, frozen=True):
@@ -69,6 +71,9 @@ class Breakers:
         self._limit = limit
         self._pause = pause
         self._longest = longest
+        self.tired: dict[str, set[str]] = {}
+        """By owner, the routes that have computed too long: ask ``rests`` before they are asked anything."""
+        self._efforts = Efforts()
         self._breakers: dict[tuple[str, str], _Breaker] = {}
         self._stopped: dict[tuple[str, str], _Breaker] = {}
         self._changed: dict[tuple[str, str], str] = {}
@@ -104,13 +109,9 @@ class Breakers:
     def admit(self, event: Event, route: str, now: float) -> str:
         """Note that a route fires on an event of its owner; returns why it must not, empty when it may."""
         whose = event.owner, route
-        breaker = self._breakers.get(whose)
-        if breaker is None:
-            breaker = self._breakers[whose] = _Breaker(self._limit)
+        breaker = self._breaker(whose)
         if breaker.stopped(now):
-            breaker.held += 1
-            self._counters.add("stopped", owner=event.owner, adapter=ROUTE, reason="breaker")
-            return breaker.why
+            return self._held(event.owner, breaker)
         trace = self._trace(event)
         rounds = trace.makers.count(route)
         if rounds > ROUNDS:
@@ -121,13 +122,20 @@ class Breakers:
             return ""
         else:
             why, remedy = f"it fired more than {self._limit} times in a minute", _OFTEN
-        breaker.stop(now, first=self._pause, longest=self._longest)
-        until = datetime.fromtimestamp(breaker.until, self._zone).strftime("%H:%M:%S")
-        breaker.why = f"stopped until {until}: {why}; {remedy}"
-        self._stopped[whose] = breaker
-        self._changed[whose] = f"the route {route!r} is {breaker.why}"
-        self._counters.add("stopped", owner=event.owner, adapter=ROUTE, reason="breaker")
-        return breaker.why
+        return self._stop(whose, f"{why}; {remedy}", now)
+
+    def spent(self, owner: str, route: str, seconds: float, now: float) -> bool:
+        """Learn how long a route has computed; returns whether routes of its owner are stopped because of that."""
+        found = self._efforts.spent(owner, route, seconds, now=now)
+        for name, took in found.items():
+            self._stop((owner, name), f"it took {took:.2f} s of computing within a minute; {_LONG}", now)
+            self.tired.setdefault(owner, set()).add(name)
+        return bool(found)
+
+    def rests(self, owner: str, route: str, now: float) -> str:
+        """Return why a tired route is not to be asked about an event, empty when it may."""
+        breaker = self._breaker((owner, route))
+        return self._held(owner, breaker) if breaker.stopped(now) else ""
 
     def changes(self, now: float) -> list[Alert]:
         """Return the alerts to raise and to take back since the last call; ask again at ``next``."""
@@ -165,6 +173,7 @@ class Breakers:
     def forget(self, owner: str) -> None:
         """Forget all of an owner."""
         self._traces.pop(owner, None)
+        self._efforts.forget(owner)
         for whose in [whose for whose in self._breakers if whose[0] == owner]:
             self.resume(*whose)
 
@@ -177,9 +186,35 @@ class Breakers:
         if len(known) > MOST_TRACED:
             del known[next(iter(known))]
 
+    def _breaker(self, whose: tuple[str, str]) -> "_Breaker":
+        breaker = self._breakers.get(whose)
+        if breaker is None:
+            breaker = self._breakers[whose] = _Breaker(self._limit)
+        return breaker
+
+    def _held(self, owner: str, breaker: "_Breaker") -> str:
+        breaker.held += 1
+        self._counters.add("stopped", owner=owner, adapter=ROUTE, reason="breaker")
+        return breaker.why
+
+    def _stop(self, whose: tuple[str, str], why: str, now: float) -> str:
+        breaker = self._breaker(whose)
+        breaker.stop(now, first=self._pause, longest=self._longest)
+        until = datetime.fromtimestamp(breaker.until, self._zone).strftime("%H:%M:%S")
+        breaker.why = f"stopped until {until}: {why}"
+        self._stopped[whose] = breaker
+        self._changed[whose] = f"the route {whose[1]!r} is {breaker.why}"
+        self._counters.add("stopped", owner=whose[0], adapter=ROUTE, reason="breaker")
+        return breaker.why
+
     def _release(self, whose: tuple[str, str]) -> None:
+        owner, route = whose
         del self._stopped[whose]
         self._changed[whose] = ""
+        tired = self.tired.get(owner, set())
+        tired.discard(route)
+        if not tired:
+            self.tired.pop(owner, None)
 
 
 class _Trace(Struct, frozen=True):

@@ -63,7 +63,7 @@ class Deeds:
         self._replies = replies
         self._store = store
         self._targets = targets
-        self._types = types
+        self.types = types
         self._sharing = sharing
         self._variables = variables
         self._webhooks = webhooks
@@ -100,6 +100,10 @@ class Deeds:
             case RunHandler() as handler:
                 await self._handle(planned, handler)
         return EMPTY
+
+    def change(self, handlers: "Handlers | None") -> None:
+        """Let other Python routes answer from now on."""
+        self._handlers = handlers
 
     async def close(self) -> None:
         """Close the connections of webhooks, and end what runs of Python routes."""
@@ -198,7 +202,7 @@ class Deeds:
             self._store.write(sql, rows)
 
     def _type(self, adapter: str, owner: str) -> str:
-        kind = self._types.get(adapter)
+        kind = self.types.get(adapter)
         if kind is None:
             raise _no_adapter(owner, adapter)
         return kind

@@ -15,6 +15,7 @@ from jitney.daemon.routing.failures import MOST_UNSURE, FailedError, Failure, ju
 from jitney.daemon.routing.lanes import Lane, Waiting
 from jitney.daemon.routing.left import MEMORY_BYTES, left
 from jitney.daemon.routing.letters import Letters
+from jitney.daemon.routing.pace import Pace
 from jitney.daemon.routing.planned import Planned, decode, describe, encode
 from jitney.daemon.routing.room import Room
 from jitney.daemon.store import actions as rows
@@ -176,6 +177,10 @@ class Executor:
         """Do one thing after the other of a lane until there is nothing to do now."""
         try:
             while (item := owner.lane.take(self._clock())) is not None:
+                await owner.pace.turn()
+                if item.id not in owner.lane.items:  # erased meanwhile
+                    owner.lane.done(item)
+                    continue
                 await self._carry_out(owner, item)
                 await asyncio.sleep(0)
         finally:
@@ -262,12 +267,13 @@ class Executor:
 class _Owner:
     """The lane of an owner, what of it is in memory, and who works on it."""
 
-    __slots__ = ("bytes", "lane", "name", "room", "timer", "workers")
+    __slots__ = ("bytes", "lane", "name", "pace", "room", "timer", "workers")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lane = Lane()
         self.room = Room(self.lane)
+        self.pace = Pace()
         self.workers = 0
         self.bytes = 0
         self.timer: asyncio.TimerHandle | None = None

@@ -56,8 +56,9 @@ class Grants:
         self._cache: dict[tuple[str, str, str], tuple[_Seer, ...]] = {}
         self.change(settings)
 
-    def change(self, settings: Sequence[GrantSettings]) -> None:
+    def change(self, settings: Sequence[GrantSettings], *, private: Private | None = None) -> None:
         """Put these grants in the place of all others, at once."""
+        self._private = private or self._private
         self._cache.clear()
         self._by_giver.clear()
         for grant in settings:

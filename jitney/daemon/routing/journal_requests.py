@@ -50,7 +50,7 @@ class JournalRequests:
     ) -> None:
         self._router = router
         self._replay = replay
-        self._owners = frozenset(owners) | RESERVED
+        self.owners = frozenset(owners) | RESERVED
         self._started = started
         self._clock = clock
 
@@ -125,8 +125,8 @@ class JournalRequests:
         )
 
     def _check_owner(self, owner: str) -> None:
-        if owner not in self._owners:
-            known = [*(self._owners - RESERVED), HOUSE]
+        if owner not in self.owners:
+            known = [*(self.owners - RESERVED), HOUSE]
             raise RefusedError("unknown_owner", f"there is no owner {owner!r}{mean(owner, known)}")
 
     def _route(self, name: str) -> Route:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.plans import Copy, Plan
 from jitney.daemon.log import Tally, get
+from jitney.daemon.pulse import Pulse
 from jitney.daemon.routes.actions import Drop, Forward, PublishEvent, PublishState, SetVariable
 from jitney.daemon.routes.compiled import Index, Route
 from jitney.daemon.routes.document import Document
@@ -37,6 +38,12 @@ PASSED_OVER: Final = "it was published again for others, not for routes"
 
 WITHIN: Final = (Forward, PublishEvent, PublishState, SetVariable)
 """The actions by which nothing happens outside that could come back as an event of somebody else."""
+
+SLOW: Final = 0.002
+"""Seconds from which on it is noted that the routes of an owner compute long, or that one of them does."""
+
+WATCHED: Final = 100
+"""So many more events of theirs are looked at that closely."""
 
 LOOK: Final = 60.0
 """The longest sleep in seconds: the wall clock may be put meanwhile."""
@@ -77,6 +84,7 @@ class Router:
     ) -> None:
         self.journal = Journal()
         self.breakers = Breakers(zone, counters=counters)
+        self.pulse = Pulse("routes", waiting=lambda: True, patience=3 * LOOK)
         self._store = store
         self._executor = executor
         self.routes = {route.name: route for route in routes}
@@ -90,8 +98,9 @@ class Router:
         self._counters = counters
         self._clock = clock
         self._shared = shared
-        self._addresses: dict[str, ReplyAddress] = {}
+        self._addresses: dict[tuple[str, str], ReplyAddress] = {}
         self._passed_over: set[str] = set()
+        self._slow: dict[str, int] = {}
         self._news = asyncio.Event()
         self._tally = Tally(_log)
 
@@ -102,6 +111,18 @@ class Router:
         now = self._clock()
         self._memory.load(rows, now)
         self._variables.load(rows, now)
+        self._follow(now)
+
+    def use(self, routes: Sequence[Route], *, names: Mapping[str, str]) -> None:
+        """Follow other routes from now on; what the old ones of the same name remember stays."""
+        self.routes = {route.name: route for route in routes}
+        self._index = Index(routes)
+        self._remembering = any(route.needs_memory for route in routes)
+        self._names = names
+        self._follow(self._clock())
+        self._news.set()
+
+    def _follow(self, now: float) -> None:
         remembering = {name: route for name, route in self.routes.items() if route.needs_memory}
         owners = {
             name: [one for one in (*self._names, HOUSE) if route.serves(one)] for name, route in remembering.items()
@@ -112,7 +133,8 @@ class Router:
     async def run(self) -> None:
         """Do what time brings about; cancelled to stop it."""
         while True:
-            self._pass_time()
+            with self.pulse:
+                self._pass_time()
             wait = min(self._memory.next(), self.breakers.next()) - self._clock()
             self._news.clear()
             try:
@@ -128,7 +150,7 @@ class Router:
             self._pass_time()
         if event.causationid:
             self.breakers.saw(event)
-        address = self._addresses.pop(event.id, None) if self._addresses else None
+        address = self._addresses.pop((event.owner, event.id), None) if self._addresses else None
         copies = self._shared(event)
         interested = self._index.interested(event.owner, event.type, event.subject)
         if self._passed_over and event.id in self._passed_over:
@@ -147,11 +169,11 @@ class Router:
             return None
         return Plan(writes, self._begin(answered), drop=answered.drop, copies=copies)
 
-    def answer_to(self, event_id: str, address: ReplyAddress) -> None:
+    def answer_to(self, owner: str, event_id: str, address: ReplyAddress) -> None:
         """Learn where an answer to an event is wanted, which is about to be planned."""
         if len(self._addresses) >= MOST_ADDRESSES:  # of events that were refused after all
             self._addresses.clear()
-        self._addresses[event_id] = address
+        self._addresses[owner, event_id] = address
 
     def pass_over(self, event_id: str) -> None:
         """Learn that no route is to answer an event, which is about to be planned."""
@@ -177,6 +199,10 @@ class Router:
         self, event: Event, interested: Sequence[Route], *, now: float, address: ReplyAddress | None
     ) -> Answered | None:
         """Let routes answer an event; None when nothing comes of it, not even in the memory."""
+        owner = event.owner
+        if owner in self._slow or owner in self.breakers.tired:
+            return self._watched(event, interested, now=now, address=address)
+        began = time.perf_counter()
         document = self._document(event, now)
         answered: Answered | None = None
         for route in interested:
@@ -186,6 +212,34 @@ class Router:
                 self._answer(route, document, answered, now=now)
             elif route.needs_memory and self._memory.ended(route.name, event, now=now) and answered is None:
                 answered = Answered([], [], [], address=address)
+        if time.perf_counter() - began > SLOW:
+            self._slow[owner] = WATCHED
+        return answered
+
+    def _watched(
+        self, event: Event, interested: Sequence[Route], *, now: float, address: ReplyAddress | None
+    ) -> Answered:
+        """Let routes of an owner where that took long lately answer an event, and note how long each computes."""
+        owner = event.owner
+        document = self._document(event, now)
+        answered = Answered([], [], [], address=address)
+        for route in interested:
+            if route.name in self.breakers.tired.get(owner, ()) and (
+                why := self.breakers.rests(owner, route.name, now)
+            ):
+                answered.verdicts.append(Verdict(route.name, "stopped", why))
+                continue
+            began = time.thread_time()
+            if route.holds(document):
+                self._answer(route, document, answered, now=now)
+            elif route.needs_memory:
+                self._memory.ended(route.name, event, now=now)
+            took = time.thread_time() - began
+            if took > SLOW and self.breakers.spent(owner, route.name, took, now):
+                self._news.set()
+        left = self._slow.pop(owner, 0) - 1
+        if left > 0:
+            self._slow[owner] = left
         return answered
 
     def _answer(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:

@@ -24,6 +24,7 @@ class Sharing:
         self._store = store
         self._tree = tree
         self._counters = counters
+        outbox.granted = lambda copy: self._still(copy.topic, copy.payload)
 
     async def share(self, event: Event, to: str) -> None:
         """Show an event to another owner; it is safe when this returns. What is shown already is not shown twice.

@@ -26,6 +26,11 @@ class Webhooks:
             self._http = OutgoingHttp(self._allowed, self._fetch)
         await self._http.send(webhook)
 
+    async def change(self, allowed: AllowList) -> None:
+        """Send to the places of another list from now on."""
+        self._allowed = allowed
+        await self.close()
+
     async def close(self) -> None:
         """Close every connection."""
         if self._http is not None:

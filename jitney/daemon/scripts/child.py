@@ -131,8 +131,7 @@ class Child:
         except GarbledError as error:
             self.kill()
             await self.ended()
-            text = "it told the bus what nobody can understand: does it write to files that it has not opened?"
-            raise HandlerError("interrupted", f"{self._script.name} {where}: {text}") from error
+            raise HandlerError("interrupted", f"{self._script.name} {where}: {error}") from error
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             self.kill()
             await self.ended()

@@ -7,6 +7,7 @@ import resource
 import select
 import signal
 import sys
+from contextlib import suppress
 from typing import Final
 
 NICER: Final = 5
@@ -32,28 +33,23 @@ def protect(socket: int, life: int, *, megabytes: int) -> None:
     poll.register(life, 0)
     if poll.poll(0):
         os._exit(0)
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = megabytes << 20
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted if most < 0 else min(wanted, most),) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(NICER)
-    _go_first()
+    _limit(megabytes << 20)
     faulthandler.register(TELL, all_threads=False)
     os.register_at_fork(after_in_child=lambda: _cut_off(socket))
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr] # nobody has replaced it yet
 
 
-def _go_first() -> None:
-    try:
-        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-    except OSError:
-        return
-    try:
-        os.write(score, FIRST_TO_GO.encode())
-    except OSError:
-        return
-    finally:
-        os.close(score)
+def _limit(memory: int) -> None:
+    """Take so many bytes of memory at most, and stand behind the bus, as far as the service is allowed to say so."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    with suppress(OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (memory if most < 0 else min(memory, most),) * 2)
+    with suppress(OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        os.nice(NICER)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - pathlib takes a megabyte
+        score.write(FIRST_TO_GO)
 
 
 def _cut_off(socket: int) -> None:

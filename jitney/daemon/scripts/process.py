@@ -101,10 +101,13 @@ async def start(printed: Callable[[], asyncio.Protocol], *, environ: Mapping[str
             cwd=folder,
         )
         process = Process(child, life.take_write())
+        output: asyncio.ReadTransport | None = None
         try:
             output, _ = await asyncio.get_running_loop().connect_read_pipe(printed, os.fdopen(out.take_read(), "rb", 0))
             reader, writer = await asyncio.open_unix_connection(sock=ours.dup(), limit=LARGEST)
         except BaseException:
+            if output is not None:
+                output.close()
             process.kill()
             await process.ended()
             raise

@@ -45,7 +45,7 @@ class Talk:
                     return
                 case Failed() as failed:
                     raise self._error(failed, code="unavailable")
-        raise GarbledError
+        raise GarbledError(f"it told the bus more than {MOST_MESSAGES} things about one event")
 
     async def answer(self, job: Job, desk: Desk) -> tuple[Change, ...]:
         """Let a function answer an event; returns the variables to set. Raises HandlerError when an error ended it."""
@@ -71,7 +71,7 @@ class Talk:
                 case ask:
                     asked += 1
                     await self._send(await self._done(ask, desk, asked=asked, over=ask.event != job.number))
-        raise GarbledError
+        raise GarbledError(f"it told the bus more than {MOST_MESSAGES} things about one event")
 
     async def _done(self, ask: Ask, desk: Desk, *, asked: int, over: bool) -> Answer:
         """Return what came of something that was asked for."""

@@ -150,7 +150,12 @@ class _Tag(Struct):
 
 
 class GarbledError(Exception):
-    """What came is none of these messages."""
+    """What came is none of these messages, or no end of them; the text says so of the process."""
+
+    def __init__(
+        self, text: str = "it told the bus what nobody can understand: does it write to foreign files?"
+    ) -> None:
+        super().__init__(text)
 
 
 def frame(message: Begin | Job | Answer) -> bytes:

@@ -1,7 +1,9 @@
 """The small values that adapters keep over restarts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+import msgspec
 
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.store.store import Store, StoreError, told
@@ -10,6 +12,18 @@ _SAVE: Final = "INSERT OR REPLACE INTO kept (adapter, key, value) VALUES (?, ?, 
 _FORGET: Final = "DELETE FROM kept WHERE adapter = ? AND key = ?"
 _LOAD: Final = "SELECT value FROM kept WHERE adapter = ? AND key = ?"
 _LOAD_ALL: Final = "SELECT key, value FROM kept WHERE adapter = ? AND key >= ? AND key < ? ORDER BY key"
+
+OF_OWNER: Final = "instr(key || '/', '/' || ?1 || '/') > 0"
+"""Whether a key belongs to an owner: keys are words with / between them, after the first of which whose it is can come.
+"""
+
+_ERASE: Final = f"DELETE FROM kept WHERE adapter NOT IN (SELECT value FROM json_each(?2)) AND {OF_OWNER}"  # noqa: S608
+
+
+async def erase(store: Store, owner: str, *, running: Iterable[str]) -> None:
+    """Erase what adapters have kept of an owner that do not run any more, and cannot do so; raises StoreError."""
+    store.write(_ERASE, [(owner, msgspec.json.encode(sorted(running)).decode())], told)
+    await store.committed()
 
 
 class Kept:

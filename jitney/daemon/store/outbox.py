@@ -9,8 +9,11 @@ from msgspec import Struct
 SEEN_ON_DISK: Final = 10_000
 """Event ids remembered of a durable lane, over restarts."""
 
-MOST_DEAD: Final = 10_000
-"""Dead letters that are kept, the newest."""
+MOST_DEAD: Final = 2000
+"""Dead events of one owner that are kept, the newest."""
+
+MOST_DEAD_BYTES: Final = 64_000_000
+"""What all dead letters may take together; the oldest go first, once in an hour."""
 
 FORGET_EVERY: Final = 100_000
 """So many events later what is older is forgotten: one pass over the table, which has no index to be cheap to fill."""
@@ -29,7 +32,15 @@ DEAD: Final = "INSERT INTO dead (owner, adapter, topic, payload, reason, time) V
 WITHDRAW: Final = "DELETE FROM outbox WHERE lane IN (SELECT id FROM lane WHERE adapter LIKE 'shared/%')"
 """Copies for other owners that wait: to be dropped where nothing is granted any more."""
 
-BURY: Final = "DELETE FROM dead WHERE id <= (SELECT id FROM dead ORDER BY id DESC LIMIT 1 OFFSET ?)"
+BURY: Final = (
+    "DELETE FROM dead WHERE owner = ?1 AND kind = 'event' AND id <= "
+    "(SELECT id FROM dead WHERE owner = ?1 AND kind = 'event' ORDER BY id DESC LIMIT 1 OFFSET ?2)"
+)
+BURY_LARGE: Final = (
+    "DELETE FROM dead WHERE id <= (SELECT id FROM "
+    "(SELECT id, sum(length(payload)) OVER (ORDER BY id DESC) AS bytes FROM dead) WHERE bytes > ? "
+    "ORDER BY id DESC LIMIT 1)"
+)
 BURY_OLD: Final = "DELETE FROM dead WHERE time < ?"
 BURY_OWNER: Final = "DELETE FROM dead WHERE owner = ?"
 FORGET_OWNER: Final = "DELETE FROM seen WHERE lane IN (SELECT id FROM lane WHERE owner = ?)"

@@ -10,16 +10,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self, TypeVar
 
+from jitney.daemon.log import get
+from jitney.daemon.store.pending import Pending, Row, Write
+from jitney.daemon.store.space import make_compact
 from jitney.daemon.store.tables import prepare
+from jitney.daemon.store.trouble import Trouble
 from jitney.topics import JitneyError
 
 RETRY_SECONDS: Final = 5.0
 """How long a failed commit of writes that must not be lost waits before it is tried again."""
 
-_PASSING: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
+REFUSE_SECONDS: Final = 0.5
+"""While commits fail, one is tried for somebody who waits at most so often, together with all who came meanwhile."""
+
+_PROBE: Final = "INSERT OR REPLACE INTO meta (key, value) VALUES ('room', ?)"
+_PROBED: Final = "DELETE FROM meta WHERE key = 'room'"
+_PROBE_BYTES: Final = 65_536
+"""Whether there is room again is found out by writing so much: the log has a little left even on a full disk."""
+
+_PASSING: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN}
+)
 
 _T = TypeVar("_T")
-Row = tuple[object, ...]
+_log = get("store")
 
 
 class StoreError(JitneyError):
@@ -33,20 +47,27 @@ class StoreError(JitneyError):
         self.passing = passing
 
 
+def lock(path: Path) -> int:
+    """Return the descriptor of the lock that whoever uses a state file holds; raises BlockingIOError, OSError."""
+    place = path.with_suffix(".lock")
+    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _check_that_it_is(place, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_that_it_is(place: Path, descriptor: int) -> None:
+    """Raise BlockingIOError where the folder was replaced, by one that was restored, since the lock was opened."""
+    if not place.exists() or not os.path.samestat(os.fstat(descriptor), place.stat()):
+        raise BlockingIOError
+
+
 def told(_: bool) -> None:  # noqa: FBT001 - the store's way of telling
     """Be the ``then`` of a write that somebody waits for: when it fails, they decide whether it is tried again."""
-
-
-class _Write:
-    """Rows for one statement; ``then`` learns whether they are on disk, ``kept`` ones are tried again."""
-
-    __slots__ = ("kept", "rows", "sql", "then")
-
-    def __init__(self, sql: str, rows: Sequence[Row], then: Callable[[bool], None] | None) -> None:
-        self.sql = sql
-        self.rows = rows
-        self.then = then
-        self.kept = then is None
 
 
 class Store:
@@ -60,13 +81,17 @@ class Store:
         self.path = path
         self.failure = ""
         self._synchronous = synchronous
-        self._pending: list[_Write] = []
+        self._pending = Pending()
         self._next: asyncio.Future[None] | None = None
         self._committing = False
         self._retry: asyncio.TimerHandle | None = None
+        self._failed_at = 0.0
+        self._trouble = Trouble(_log)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        self._well = asyncio.Event()
+        self._well.set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jitney-store")
         try:
             self._db = await self._loop.run_in_executor(self._thread, self._open)
@@ -84,23 +109,27 @@ class Store:
             await self.committed(quiet=True)
         if self._retry is not None:
             self._retry.cancel()
+        self._trouble.close()
         await self._loop.run_in_executor(self._thread, self._db.close)
         self._thread.shutdown()
         os.close(self._lock)
 
-    def write(self, sql: str, rows: Sequence[Row], then: Callable[[bool], None] | None = None) -> None:
+    def write(
+        self, sql: str, rows: Sequence[Row], then: Callable[[bool], None] | None = None, *, key: str = ""
+    ) -> None:
         """Add rows of a statement to the next commit; ``then(True)`` once on disk, ``then(False)`` if not.
 
-        Without ``then`` a failed write is kept and tried again, in order, until it succeeds.
+        Without ``then`` a failed write is kept and tried again, in order, until it succeeds; of those with the same
+        ``key`` that wait, only the last. A disk that takes nothing for long makes the oldest be given up.
         """
-        self._pending.append(_Write(sql, rows, then))
+        self._pending.add(Write(sql, rows, then, key=key))
         if self._next is None:
             self._next = self._loop.create_future()
             if not self._committing and self._retry is None:
                 self._committing = True
                 self._loop.call_soon(self._start)
         if then is not None and self._retry is not None:
-            self._begin_now()
+            self._try_again_in(REFUSE_SECONDS)
 
     async def committed(self, *, quiet: bool = False) -> None:
         """Wait until everything written so far is on disk; raises StoreError when it could not be."""
@@ -122,13 +151,20 @@ class Store:
         except sqlite3.Error as error:
             raise _explained(error, self.path) from error
 
+    async def writable(self, seconds: float) -> bool:
+        """Wait up to so many seconds until commits succeed; tells whether they do."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._well.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def _open(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = lock(self.path)
         except BlockingIOError as error:
-            os.close(self._lock)
             message = f"another Jitney is running on {self.path.parent}: stop it, or give this one its own state_dir"
             raise StoreError(message) from error
         except OSError as error:
@@ -139,6 +175,7 @@ class Store:
             db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=64)
             self.path.chmod(0o600)
             prepare(db, synchronous=self._synchronous)
+            make_compact(db)
         except sqlite3.Error as error:
             if db is not None:
                 db.close()
@@ -153,16 +190,27 @@ class Store:
         self._committing = True
         self._loop.call_soon(self._start)
 
+    def _try_again_in(self, seconds: float) -> None:
+        """Begin a commit so many seconds after the one that failed, if none is to begin before."""
+        due = self._failed_at + seconds
+        if self._retry is not None:
+            if self._retry.when() <= due:
+                return
+            self._retry.cancel()
+        self._retry = self._loop.call_at(due, self._start)
+
     def _start(self) -> None:
-        writes, self._pending = self._pending, []
+        writes = self._pending.take()
         waiter, self._next = self._next, None
         self._retry = None
         self._committing = True
-        work = self._loop.run_in_executor(self._thread, self._commit, writes)
+        work = self._loop.run_in_executor(self._thread, self._commit, writes, bool(self.failure))
         work.add_done_callback(lambda done: self._finished(done.exception(), writes, waiter))
 
-    def _commit(self, writes: list[_Write]) -> None:
+    def _commit(self, writes: list[Write], failed_before: bool) -> None:  # noqa: FBT001 - run_in_executor has no keywords
         try:
+            if failed_before:
+                self._look_for_room()
             self._db.execute("BEGIN IMMEDIATE")
             for write in writes:
                 self._db.executemany(write.sql, write.rows)
@@ -172,34 +220,54 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise _explained(error, self.path) from error
 
-    def _finished(self, error: BaseException | None, writes: list[_Write], waiter: asyncio.Future[None] | None) -> None:
+    def _look_for_room(self) -> None:
+        self._db.execute(_PROBE, ("x" * _PROBE_BYTES,))
+        self._db.execute(_PROBED)
+
+    def _finished(self, error: BaseException | None, writes: list[Write], waiter: asyncio.Future[None] | None) -> None:
         self._committing = False
-        self.failure = "" if error is None else str(error)
+        self._judge(error)
         if isinstance(error, StoreError) and error.passing:
-            self._pending[:0] = [write for write in writes if write.kept]
-        for write in writes:
+            self._pending.put_back(writes)
+        # What failed is taken back from the last one on, so that each finds the state that it has left.
+        for write in writes if error is None else reversed(writes):
             if write.then is not None:
                 write.then(error is None)
-        if waiter is not None and not waiter.done():
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
-                waiter.exception()  # nobody has to wait for a commit
-        self._go_on()
+        _settle(waiter, error)
+        self._go_on(error)
 
-    def _go_on(self) -> None:
-        if not self._pending:
-            if self._next is not None and not self._next.done():
-                self._next.set_result(None)
-                self._next = None
-            return
-        if self._next is None:
-            self._next = self._loop.create_future()
-        if self.failure and all(write.kept for write in self._pending):
-            self._retry = self._loop.call_later(RETRY_SECONDS, self._start)
+    def _judge(self, error: BaseException | None) -> None:
+        if error is None:
+            self.failure = ""
+            self._well.set()
+            self._trouble.worked(given_up=self._pending.given_up)
         else:
+            self.failure = str(error)
+            self._failed_at = self._loop.time()
+            self._well.clear()
+            self._trouble.failed(self.failure)
+
+    def _go_on(self, error: BaseException | None) -> None:
+        if not self._pending:
+            waiter, self._next = self._next, None
+            _settle(waiter, error)
+        elif self._next is None:
+            self._next = self._loop.create_future()
+        if error is not None:
+            self._try_again_in(REFUSE_SECONDS if self._pending.awaited else RETRY_SECONDS)
+        elif self._pending:
             self._start()
+
+
+def _settle(waiter: asyncio.Future[None] | None, error: BaseException | None) -> None:
+    """Tell those who wait for a commit what became of it."""
+    if waiter is None or waiter.done():
+        return
+    if error is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(error)
+        waiter.exception()  # nobody has to wait for a commit
 
 
 def _explained(error: sqlite3.Error, path: Path) -> StoreError:

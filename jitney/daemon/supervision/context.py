@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 from jitney.adapters.base import HttpHandler, Log, Owner, OwnerStatus, Vault
 from jitney.adapters.entities import Device
@@ -12,29 +11,10 @@ from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.owners.files import folder
 from jitney.daemon.store.kept import Kept
 from jitney.daemon.store.store import Store
+from jitney.daemon.supervision.declarations import Declarations
 from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.status import StatusBoard
 from jitney.topics import Event, State
-
-
-class Announcements(Protocol):
-    """Whoever shows devices in Home Assistant."""
-
-    def announce(self, adapter: str, owner: str, devices: Iterable[Device]) -> None:
-        """Learn all devices that an owner has through an adapter."""
-
-    def settled(self, adapter: str) -> None:
-        """Learn that an adapter is online: who has not been announced devices by then has none."""
-
-
-class NoAnnouncements:
-    """A bus that shows nothing."""
-
-    def announce(self, adapter: str, owner: str, devices: Iterable[Device]) -> None:
-        """Do nothing."""
-
-    def settled(self, adapter: str) -> None:
-        """Do nothing."""
 
 
 class Services:
@@ -50,9 +30,8 @@ class Services:
         doors: Doors,
         vault: Callable[[str], Vault],
         state_dir: Path,
-        announcements: Announcements | None = None,
     ) -> None:
-        self.announcements = announcements or NoAnnouncements()
+        self.declarations = Declarations()
         self.bus = bus
         self.ledger = ledger
         self.store = store
@@ -104,7 +83,7 @@ class AdapterContext:
         if not self.is_online:
             self.is_online = True
             self.came_online()
-            self._services.announcements.settled(self.name)
+            self._services.declarations.settled(self.name)
         self._board.set("online")
 
     def degraded(self, reason: str) -> None:
@@ -117,7 +96,7 @@ class AdapterContext:
 
     def serve(self, handler: HttpHandler) -> None:
         """Answer HTTP requests below ``/{name}/`` until this attempt ends."""
-        self._services.doors.handlers[self.name] = handler
+        self._services.doors.serve(self.name, handler)
 
     def ended(self) -> None:
         """Learn that the attempt is over: nothing is served any more, and no owner is a special case."""
@@ -141,7 +120,7 @@ class AdapterContext:
 
     def announce(self, owner: str, devices: Iterable[Device]) -> None:
         """Declare all devices of an owner that Home Assistant can show."""
-        self._services.announcements.announce(self.name, owner, devices)
+        self._services.declarations.announce(self.name, owner, devices)
 
     def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
         """Tell an owner that a person must do something."""

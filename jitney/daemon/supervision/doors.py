@@ -1,10 +1,15 @@
 """Which adapter answers which HTTP path, and where a browser finds it."""
 
+import asyncio
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jitney.adapters.base import HttpHandler
+
+SETTLE: Final = 5.0
+"""Seconds after the port was opened in which whoever calls waits for an adapter that has not begun to serve."""
 
 
 class Doors:
@@ -15,6 +20,30 @@ class Doors:
         self.adapters = adapters
         self.handlers: dict[str, HttpHandler] = {}
         self._public_url = public_url.rstrip("/")
+        self._settled = 0.0
+        self._begun: set[str] = set()
+        self._news = asyncio.Event()
+
+    def open(self, port: int) -> None:
+        """Learn that the port is open: adapters are about to serve."""
+        self.port = port
+        self._settled = asyncio.get_running_loop().time() + SETTLE
+
+    def serve(self, adapter: str, handler: "HttpHandler") -> None:
+        """Answer the requests to an adapter by a handler, until it is taken out of ``handlers``."""
+        self.handlers[adapter] = handler
+        self._begun.add(adapter)
+        self._news.set()
+
+    async def handler(self, adapter: str) -> "HttpHandler | None":
+        """Return who answers the requests to an adapter, None for nobody; after a start it waits until it has begun."""
+        if adapter not in self._begun:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._settled):
+                    while adapter in self.adapters and adapter not in self._begun:
+                        self._news.clear()
+                        await self._news.wait()
+        return self.handlers.get(adapter)
 
     def public_url(self, adapter: str) -> str:
         """Return where the outside reaches an adapter, empty when it cannot."""

@@ -14,41 +14,55 @@ from jitney.daemon.broker.ledger import Ledger
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.log import get
 from jitney.daemon.owners.files import folder
+from jitney.daemon.store import kept, space
+from jitney.daemon.store.store import Store, StoreError
 from jitney.daemon.supervision.runner import Runner
 from jitney.topics import InvalidOwnerError, JitneyError, owners
 
 PATIENCE: Final = 30.0
 """Seconds that an adapter has to end what was granted outside."""
 
+CLEAR_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 0.05
+"""How long and how often it is looked whether the broker has cleared what it retained."""
+
 _log = get("erasure")
 
 
-class Erased(Struct, frozen=True, kw_only=True):
-    """What was erased of an owner; ``unfinished`` says by adapter what is left to do outside of the bus."""
+class Erased(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was erased of an owner; ``unfinished`` says by adapter what is left to do outside of the bus.
+
+    ``traces``: whoever searches the raw state file may still find some of it, until the bus is started again.
+    """
 
     owner: str
     states: int
     events: int
     unfinished: Mapping[str, str]
+    traces: bool = False
 
 
 class Erasure:
     """Erases everything that the bus keeps of an owner. What the configuration says of them stays.
 
-    ``others`` lets the other rooms forget an owner.
+    ``others`` lets the other rooms forget an owner; ``connected`` tells whether the broker is there.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         outbox: Outbox,
+        store: Store,
         *,
         vault: Callable[[str], Awaitable[None]],
         others: Callable[[str], Awaitable[None]],
         runners: Mapping[str, Runner],
         state_dir: Path,
+        connected: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
+        self._store = store
+        self._connected = connected
         self._outbox = outbox
         self._vault = vault
         self._others = others
@@ -79,8 +93,25 @@ class Erasure:
             await asyncio.to_thread(_remove, folder(self._state_dir, owner))
         except OSError as error:
             raise RefusedError("not_erased", f"files of {owner} are left: {error}") from error
-        _log.info("erased", owner=owner, states=states, events=events, unfinished=unfinished or None)
-        return Erased(owner=owner, states=states, events=events, unfinished=unfinished)
+        traces = not await self._swept(owner)
+        _log.info("erased", owner=owner, states=states, events=events, unfinished=unfinished or None, traces=traces)
+        return Erased(owner=owner, states=states, events=events, unfinished=unfinished, traces=traces)
+
+    async def _swept(self, owner: str) -> bool:
+        """Leave nothing in the state file of what was erased; tells whether that is so already."""
+        try:
+            await kept.erase(self._store, owner, running=self._runners)
+            await self._cleared(owner)
+            return await self._store.read(space.sweep)
+        except StoreError as error:
+            raise RefusedError("not_erased", f"what is kept of {owner} cannot be erased on disk: {error}") from error
+
+    async def _cleared(self, owner: str) -> None:
+        """Wait until the broker has cleared the topics of an owner, whose names are on disk until then."""
+        for _ in range(round(CLEAR_SECONDS / LOOK_SECONDS)):
+            if not (self._connected() and self._ledger.clearing(owner)):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 class _Named(Struct, frozen=True, forbid_unknown_fields=True):

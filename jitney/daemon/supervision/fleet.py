@@ -1,9 +1,10 @@
 """The adapters that run: each can be begun and ended while the others go on."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
-from jitney.daemon.broker.ledger import Ledger
+from jitney.daemon.broker.ledger import GONE, Ledger
 from jitney.daemon.log import get
 from jitney.daemon.supervision.runner import Runner
 
@@ -39,8 +40,8 @@ class Fleet:
         if self._group is not None:
             self._start(runner, self._group)
 
-    async def end(self, name: str, *, for_good: bool) -> None:
-        """Stop an adapter and wait for it; ``for_good`` also takes back everything retained of it."""
+    async def end(self, name: str, *, owners: Collection[str] = ()) -> None:
+        """Stop an adapter, wait for it, and take back what is retained of it but for these owners."""
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
@@ -49,9 +50,10 @@ class Fleet:
                 _log.warning("an adapter takes long to end", adapter=name, seconds=SLOW)
                 await asyncio.wait([task])
         runner = self.runners.pop(name)
-        if for_good:
-            runner.board.withdraw()
-            self._ledger.keep(name, ())
+        runner.board.withdraw(owners)
+        for topic, line in list(self._ledger.lines.items()):
+            if line.adapter == name and line.owner not in owners:
+                self._ledger.put(topic, GONE, owner=line.owner, adapter=name)
 
     def _start(self, runner: Runner, group: asyncio.TaskGroup) -> None:
         name = runner.settings.name

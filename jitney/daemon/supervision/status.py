@@ -1,6 +1,6 @@
 """How each adapter is doing, told to every owner that it serves, and what a person must do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -50,6 +50,13 @@ class StatusBoard:
         for owner in self._owners:
             self._publish(owner)
 
+    def serve(self, owners: Sequence[str]) -> None:
+        """Tell these people from now on, and the others nothing more."""
+        for owner in [owner for owner in self._owners if owner not in owners]:
+            self._ledger.put(self._topic(owner), GONE, owner=owner, adapter="")
+        self._owners = owners
+        self.set(self.status.state, self.status.reason)
+
     def set_for(self, owner: str, state: Word, reason: str = "") -> None:
         """Publish a status to one owner alone, while the adapter works for the others; ``online`` takes it back."""
         if state == "online":
@@ -67,8 +74,8 @@ class StatusBoard:
         """Drop what was set for single owners; the next ``set`` tells them what all are told."""
         self._apart.clear()
 
-    def withdraw(self) -> None:
-        """Take back every status and alert, because there will be no such adapter any more."""
+    def withdraw(self, owners: Collection[str] = ()) -> None:
+        """Take back every alert, and the status of everybody but these owners: the adapter has ended."""
         alerts = f"{self._adapter}."
         for topic, line in list(self._ledger.lines.items()):
             try:
@@ -76,7 +83,7 @@ class StatusBoard:
             except InvalidTopicError:
                 continue
             match address:
-                case StatusTopic(_, adapter) if adapter == self._adapter:
+                case StatusTopic(owner, adapter) if adapter == self._adapter and owner not in owners:
                     self._ledger.put(topic, GONE, owner=line.owner, adapter=line.adapter)
                 case AlertTopic(_, alert) if alert.startswith(alerts):
                     self._ledger.put(topic, GONE, owner=line.owner, adapter=line.adapter)

@@ -33,15 +33,16 @@ class AdapterPages:
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one request; 503 when the adapter does not serve now, is slow or has too many."""
         name = request.match_info["adapter"]
-        handler = self._doors.handlers.get(name)
-        if handler is None:
-            known = name in self._doors.adapters
-            return _come_back() if known else web.Response(status=404)
+        if name not in self._doors.adapters:
+            return web.Response(status=404)
         if self._under_way.get(name, 0) >= MOST_AT_ONCE:
             return _come_back()
         self._under_way[name] = self._under_way.get(name, 0) + 1
         try:
             async with asyncio.timeout(PATIENCE):
+                handler = await self._doors.handler(name)
+                if handler is None:
+                    return _come_back()
                 answer = await handler(await _read(request))
         except TimeoutError:
             self._tally.add("a request was not answered in time", key=name, adapter=name)

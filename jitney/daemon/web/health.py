@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.publisher import Publisher
 from jitney.daemon.store.store import Store
 from jitney.daemon.supervision.runner import Runner
+from jitney.topics import utc_now
 
 EVERY: Final = 60.0
 """Seconds between two publications of the retained health topic."""
@@ -34,11 +35,16 @@ class Plain(Struct, frozen=True):
 
 
 class Info(Struct, frozen=True):
-    """What is running: the version, since when, and which adapters of which type."""
+    """What is running: the version, since when, and which adapters of which type.
+
+    ``configured`` is since when the configuration is in force, ``refused`` why a newer one is not, line by line.
+    """
 
     version: str
     boot: str
     adapters: Mapping[str, str]
+    configured: str
+    refused: Sequence[str] = ()
 
 
 class BrokerDetail(Struct, frozen=True):
@@ -124,14 +130,26 @@ class Health:
         self._publisher = publisher
         self._counters = counters
         self._began = time.monotonic()
+        self._configured = retained.boot
+        self._refused: Sequence[str] = ()
 
     async def run(self) -> None:
         """Publish info once and health every minute, retained; cancelled to stop it."""
-        self._retained.say("info", msgspec.json.encode(self._info()))
+        self.inform()
         await self._connection.reconciled.wait()
         while True:
             self._retained.say("health", msgspec.json.encode(self.plain()))
             await asyncio.sleep(EVERY)
+
+    def configured(self, refused: Sequence[str] = ()) -> None:
+        """Learn that a configuration is in force now, or why another one was refused."""
+        self._configured = self._configured if refused else utc_now()
+        self._refused = refused
+        self.inform()
+
+    def inform(self) -> None:
+        """Publish what is running now."""
+        self._retained.say("info", msgspec.json.encode(self._info()))
 
     def ready(self) -> bool:
         """Tell whether events can be accepted: the state file can be written."""
@@ -168,7 +186,7 @@ class Health:
 
     def _info(self) -> Info:
         adapters = {name: runner.settings.type.name for name, runner in self._runners.items()}
-        return Info(self._retained.version, self._retained.boot, adapters)
+        return Info(self._retained.version, self._retained.boot, adapters, self._configured, self._refused)
 
     def _broker(self) -> BrokerDetail:
         health = self._connection.health

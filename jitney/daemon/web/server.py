@@ -1,8 +1,8 @@
-"""The one place that opens a port: health over HTTP, and the pages of adapters."""
+"""What is answered over HTTP: health, and the pages of adapters."""
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -10,14 +10,7 @@ from aiohttp import web
 from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.web.adapters import MOST_BYTES, AdapterPages
 from jitney.daemon.web.health import Health
-from jitney.topics import JitneyError
-
-SHUTDOWN_SECONDS: Final = 2.0
-"""How long a stop waits for requests that are under way."""
-
-
-class PortError(JitneyError):
-    """The port of `http.listen` cannot be opened."""
+from jitney.daemon.web.port import Port, opened
 
 
 def _json(value: object, *, well: bool) -> web.Response:
@@ -25,8 +18,10 @@ def _json(value: object, *, well: bool) -> web.Response:
 
 
 @asynccontextmanager
-async def serve(listen: str, health: Health, doors: Doors) -> AsyncIterator[str]:
-    """Answer /health, /health/detailed, /ready and /{adapter}/… on ``host:port``; yields the address.
+async def serve(
+    listen: str, health: Health, doors: Doors, *, handed: Sequence[socket.socket] = ()
+) -> AsyncIterator[Port]:
+    """Answer /health, /health/detailed, /ready and /{adapter}/… on sockets that were handed over, else ``host:port``.
 
     Raises PortError.
 
@@ -48,17 +43,9 @@ async def serve(listen: str, health: Health, doors: Doors) -> AsyncIterator[str]
     app = web.Application(client_max_size=MOST_BYTES)
     app.add_routes([web.get("/health", plain), web.get("/health/detailed", detailed), web.get("/ready", ready)])
     app.router.add_route("*", "/{adapter}/{path:.*}", AdapterPages(doors).answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    host, _, port = listen.rpartition(":")
-    try:
-        site = web.TCPSite(runner, host.strip("[]") or None, int(port))
-        await site.start()
-        doors.port = runner.addresses[0][1]
-        yield str(site.name)
-    except (OSError, ValueError) as error:
-        message = f'http.listen: cannot open {listen!r}: {error}; choose another port, or "" for none'
-        raise PortError(message) from error
-    finally:
-        doors.port = 0
-        await runner.cleanup()
+    async with opened(app, listen, handed) as port:
+        doors.open(port.number)
+        try:
+            yield port
+        finally:
+            doors.port = 0

@@ -114,6 +114,19 @@ def test_what_is_no_node_is_refused_at_its_field(node: str) -> None:
         Identity(nodes=(node,))
 
 
+def test_nodes_to_be_shown_are_named_by_words_or_ids() -> None:
+    shown = msgspec.convert({"connection": "tcp://radio", "show": ["own", "favourites", "!a1b2c3d4"]}, Config)
+    assert shown.show == ("own", "favourites", "!a1b2c3d4")
+    assert Config(connection="tcp://radio").show == ("own",)
+    assert Config(connection="tcp://radio", show=()).show == ()
+
+
+@pytest.mark.parametrize("word", ["", "all", "Own", "!ffffffff", "garden"])
+def test_a_node_to_be_shown_that_is_none_is_refused_at_its_field(word: str) -> None:
+    with pytest.raises(ValueError, match=r'^show: expected "own", "favourites" or the id of a node like "!a1b2c3d4"'):
+        Config(connection="tcp://radio", show=("own", word))
+
+
 def test_a_configuration_is_read_where_the_library_is_not_installed() -> None:
     program = """
 import sys

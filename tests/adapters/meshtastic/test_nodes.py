@@ -11,6 +11,7 @@ from meshtastic.protobuf import mesh_pb2, telemetry_pb2
 
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.meshtastic import kinds, kinds_nodes
+from jitney.adapters.meshtastic.node_state import NEW_KEY
 from jitney.adapters.meshtastic.nodes import LOOK_EVERY, SAVE_EVERY, STATE_EVERY, Nodes
 from jitney.adapters.meshtastic.owners import NodeOwners
 from jitney.adapters.meshtastic.payloads import Nothing, data_of
@@ -116,6 +117,7 @@ def test_a_node_gathers_what_its_packets_say() -> None:
         "short_name": "AL",
         "hardware": "HELTEC_V3",
         "role": "CLIENT",
+        "silent": False,
         "first_heard": "2026-11-21T06:00:00.000Z",
         "last_heard": "2026-11-21T06:00:00.000Z",
         "hops": 1,
@@ -134,6 +136,7 @@ def test_a_node_gathers_what_its_packets_say() -> None:
         "uptime": 60,
         "environment": {"temperature": 21.5, "lux": 7.0},
         "public_key": FIRST_KEY,
+        "new_key": False,
     }
 
 
@@ -173,6 +176,7 @@ def test_the_radio_introduces_the_nodes_that_it_knows() -> None:
         "hardware": "TBEAM",
         "role": "ROUTER",
         "favourite": True,
+        "silent": False,
         "first_heard": "2026-11-21T05:59:00.000Z",
         "last_heard": "2026-11-21T05:59:00.000Z",
         "hops": 0,
@@ -185,8 +189,9 @@ def test_the_radio_introduces_the_nodes_that_it_knows() -> None:
         "battery_level": 100,
         "powered": True,
         "public_key": FIRST_KEY,
+        "new_key": False,
     }
-    assert mesh.state(RADIO) == {"node": "!0000ba5e", "own": True}
+    assert mesh.state(RADIO) == {"node": "!0000ba5e", "own": True, "silent": False}
 
 
 def test_what_the_radio_remembers_does_not_replace_what_was_heard_since() -> None:
@@ -435,6 +440,23 @@ def test_another_key_of_a_node_is_a_warning_each_key_once() -> None:
     assert mesh.state(ALICE, owner="alice")["key_changed"] == "2026-11-21T06:00:00.000Z"
 
 
+def test_a_changed_key_is_new_for_a_week() -> None:
+    mesh = Mesh()
+    mesh.meets(ALICE, "Alice", public_key=b"1" * 32)
+    mesh.meets(ALICE, "Alice", public_key=b"2" * 32)
+    mesh.nodes.publish(ARRIVED)
+    assert mesh.state(ALICE, owner="alice")["new_key"] is True
+    week = int(ARRIVED) + NEW_KEY
+    for now, new in ((week - 1, True), (week + LOOK_EVERY, False)):
+        mesh.nodes.silent(now)
+        mesh.nodes.publish(now)
+        assert mesh.state(ALICE, owner="alice")["new_key"] is new
+    mesh.ctx.states.clear()
+    mesh.nodes.silent(week + 9 * LOOK_EVERY)
+    mesh.nodes.publish(week + 9 * LOOK_EVERY)
+    assert mesh.ctx.states == {}
+
+
 def test_a_key_that_a_direct_message_proves_is_said_to_be_proved() -> None:
     mesh = Mesh()
     mesh.meets(ALICE, "Alice", public_key=b"1" * 32)
@@ -489,6 +511,22 @@ def test_a_node_may_be_meant_by_its_id_or_its_name() -> None:
     assert mesh.nodes.number("12345678") == 0x12345678
     with pytest.raises(RefusedError):
         mesh.nodes.number("nobody")
+
+
+def test_online_are_those_that_were_heard_in_the_last_two_hours_and_not_the_radio() -> None:
+    mesh = Mesh()
+    for sender, hours in ((ALICE, 3), (BOB, 2), (CAROL, 0), (RADIO, 0)):
+        mesh.hears(mesh_packet(1, b"x", sender=sender), arrived=ARRIVED - hours * HOUR)
+    assert mesh.nodes.online(ARRIVED) == 2
+    assert mesh.nodes.online(ARRIVED + 1) == 1
+
+
+def test_a_place_that_the_radio_knows_is_as_exact_as_it_was_told() -> None:
+    mesh = Mesh()
+    blurred = KnownPosition(latitude=52.5, longitude=13.4, precision_bits=14)
+    mesh.nodes.meet([KnownNode(number=ALICE, node_id="!x", position=blurred)], ARRIVED)
+    mesh.nodes.publish(ARRIVED)
+    assert mesh.state(ALICE, owner="alice")["accuracy"] == pytest.approx(1459.1)
 
 
 def test_an_owner_has_their_nodes_and_the_owner_of_the_radio_all() -> None:

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from jitney.adapters.base import Owner
 from jitney.adapters.errors import DisconnectedError, RefusedError
-from jitney.adapters.meshtastic import Meshtastic
+from jitney.adapters.meshtastic import Meshtastic, showing
 from jitney.adapters.meshtastic.config import Config, Identity
 from jitney.topics import Command, Kinds
 from tests.adapters.meshtastic.linked import BOB, threads
@@ -49,12 +49,23 @@ class House:
         return msgspec.json.decode(reply.data)
 
 
+OWNERS = [
+    Owner("alice", "Alice", Identity(nodes=("!a11ce001",))),
+    Owner("bob", "Bob", Identity(nodes=("!b0b00001",))),
+]
+CONTEXT = {"name": "base", "owners": OWNERS, "default_owner": "alice"}
+
+
 def context(**fields: object) -> RecordingContext:
-    owners = [
-        Owner("alice", "Alice", Identity(nodes=("!a11ce001",))),
-        Owner("bob", "Bob", Identity(nodes=("!b0b00001",))),
-    ]
-    return RecordingContext(**{"name": "base", "owners": owners, "default_owner": "alice", **fields})
+    return RecordingContext(**{**CONTEXT, **fields})
+
+
+class Attentive(RecordingContext):
+    """A bus that notes what it had been told to show when the adapter said that it is online."""
+
+    def online(self) -> None:
+        self.at_online = {owner: [device.key for device in devices] for owner, devices in self.devices.items()}
+        super().online()
 
 
 @asynccontextmanager
@@ -216,6 +227,64 @@ async def test_what_an_erased_owner_has_heard_is_not_known_any_more_when_it_is_t
         assert refused.value.code == "machine"
         await it.adapter.erase("bob")
         await it.ask("respond", owner="bob", text="pong", to="!b0b00001", reply_to=packet_id)
+
+
+async def test_what_is_known_at_the_start_is_announced_before_it_says_that_it_is_online() -> None:
+    ctx = Attentive(**CONTEXT)
+    async with house(ctx=ctx, show=("own", "!b0b00001")) as it:
+        assert ctx.at_online == {"alice": ["", "private", "node_b0b00001"]}
+        (radio, _, bob) = ctx.devices["alice"]
+        assert (radio.name, radio.serial, bob.name) == ("Base", it.radio.own.id, "Bob")
+        assert radio.software.startswith("2.")
+
+
+async def test_a_node_that_is_heard_for_the_first_time_is_announced_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(showing, "EVERY", 0.0)
+    async with house() as it:
+        it.radio.node(0xC0000001).announce()
+        it.radio.node(0xA11CE001, long_name="Alice's").announce()
+        await it.ctx.until(lambda: len(it.ctx.devices["alice"]) == 3)
+        assert [device.name for device in it.ctx.devices["alice"]] == ["Base", "Base private", "Alice's"]
+
+
+async def test_a_favourite_is_shown_from_the_next_handshake_on() -> None:
+    radio, kept = Radio(), {}
+    for favourite, shown in ((False, 2), (True, 3), (False, 2)):
+        radio.node(0xC0000001).favourite = favourite
+        async with house(radio=radio, ctx=context(kept=kept), show=("favourites",)) as it:
+            assert len(it.ctx.devices["alice"]) == shown
+
+
+async def test_the_last_message_and_what_can_be_counted_become_states() -> None:
+    async with house() as it:
+        it.radio.nodes[BOB].text("Soup is ready")
+        await it.ctx.until(lambda: ("alice", "message") in it.ctx.states)
+        state = msgspec.json.decode(it.ctx.states["alice", "message"].data or b"")
+        assert (state["text"], state["name"], state["node"]) == ("Soup is ready", "Bob", "!b0b00001")
+        assert it.ctx.kept_states[0] >= {("alice", "message"), ("alice", "direct_message"), ("alice", "statistics")}
+        await it.ctx.until(lambda: ("alice", "statistics") in it.ctx.states)
+        counts = msgspec.json.decode(it.ctx.states["alice", "statistics"].data or b"")
+        assert (counts["nodes"], counts["nodes_online"], counts["waiting"]) == (2, 1, 0)
+
+
+async def test_what_an_erased_owner_was_shown_is_taken_back() -> None:
+    ctx = context(default_owner="_house")
+    async with house(ctx=ctx) as it:
+        assert [device.key for device in ctx.devices["bob"]] == ["node_b0b00001"]
+        await it.adapter.erase("bob")
+        assert ctx.devices["bob"] == ()
+        assert [device.key for device in ctx.devices["_house"]] == ["", "private"]
+
+
+async def test_the_owner_of_a_radio_who_is_erased_is_still_shown_the_radio_but_no_message() -> None:
+    async with house() as it:
+        it.radio.nodes[BOB].text("Soup is ready")
+        await it.ctx.until(lambda: ("alice", "message") in it.ctx.states)
+        await it.adapter.erase("alice")
+        assert ("alice", "message") not in it.ctx.states
+        assert [device.key for device in it.ctx.devices["alice"]] == ["", "private"]
 
 
 async def test_since_when_is_counted_is_told_before_anything_is_heard() -> None:

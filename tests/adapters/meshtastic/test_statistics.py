@@ -78,6 +78,22 @@ def test_how_busy_the_air_is_comes_from_the_radio_itself() -> None:
     assert counting.statistics.state().channel_utilization == 0.0
 
 
+def test_a_count_of_nothing_is_zero_and_not_left_out() -> None:
+    counting = Counting()
+    counting.statistics.publish()
+    state = counting.published()
+    none = ("duplicates", "via_mqtt", "unreadable", "nodes", "nodes_online", "waiting")
+    assert {name: state[name] for name in none} == dict.fromkeys(none, 0)
+    assert "channel_utilization" not in state
+
+
+def test_how_many_nodes_there_are_and_packets_wait_is_told_by_who_knows() -> None:
+    counting = Counting()
+    counting.statistics.nodes, counting.statistics.nodes_online, counting.statistics.waiting = 7, 3, 2
+    state = counting.statistics.state()
+    assert (state.nodes, state.nodes_online, state.waiting) == (7, 3, 2)
+
+
 def test_the_state_is_published_now_and_then_and_only_when_it_changes() -> None:
     counting = Counting()
     counting.hears(1)

@@ -15,6 +15,7 @@ from jitney.adapters.meshtastic.airtime import Airtime
 from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.duplicates import Duplicates
 from jitney.adapters.meshtastic.heard import Notice, Received
+from jitney.adapters.meshtastic.last_messages import LastMessages
 from jitney.adapters.meshtastic.limits import Limits
 from jitney.adapters.meshtastic.nodes import Nodes
 from jitney.adapters.meshtastic.owners import NodeOwners
@@ -60,7 +61,15 @@ class Radio:
         self.guard = Guard(Limits(), Airtime(Limits()))
         self.request = (0, 0)
         self.asked = item()
-        listeners = Listeners(self.nodes, self.statistics, Uplink(self.ctx, info), self.log, self.guard)
+        self.messages = LastMessages(self.ctx)
+        listeners = Listeners(
+            nodes=self.nodes,
+            statistics=self.statistics,
+            uplink=Uplink(self.ctx, info),
+            log=self.log,
+            guard=self.guard,
+            messages=self.messages,
+        )
         self.translator = Translator(
             self.ctx,
             info,

@@ -141,6 +141,16 @@ def test_photos_are_the_newest_and_each_is_there_once() -> None:
     assert [one.unique_id for one in state.photos] == ["b", "a", "c"]
 
 
+def test_photos_are_shown_one_after_the_other_for_ever() -> None:
+    items = [PhotoData(unique_id=word, activity=1, url="https://x.example/") for word in "abc"]
+    _, found = states.photos(items)
+    shown = [photo.unique_id for turn in range(7) for _, photo in states.photo(found, turn=turn)]
+    assert shown == ["c", "b", "a", "c", "b", "a", "c"]
+    assert {subject for subject, _ in states.photo(found, turn=10**9)} == {"photo"}
+    _, nothing = states.photos([])
+    assert not list(states.photo(nothing, turn=1))
+
+
 def test_the_week_is_the_one_that_it_is() -> None:
     subject, state = states.week(ACTIVITIES, now=NOW)
     assert (subject, state.first, state.total.count) == ("week", "2026-11-16", 4)

@@ -38,7 +38,7 @@ class Household:
 
     async def letters(self) -> list[tuple[int, str]]:
         """Return the number and owner of every letter."""
-        routing = self.daemon.app._routing
+        routing = self.daemon.app._routes.routing
         assert routing is not None
         return [(letter.id, letter.owner) for letter in await routing.dead.newest()]
 

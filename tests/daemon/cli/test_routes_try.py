@@ -249,8 +249,8 @@ async def test_an_event_that_came_is_tried_with_the_routes_of_the_file_as_it_is_
 
 
 async def test_the_variables_are_those_of_the_running_bus_unless_others_are_given(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routing is not None
-    variables = home.daemon.app._routing.router._variables
+    assert home.daemon.app._routes.routing is not None
+    variables = home.daemon.app._routes.routing.router._variables
     await home.happen(ride(4, 0, type="inbox.rest"))
     await until(lambda: variables.of("alice", 0.0).get("holiday") is True)
     ((_, one),) = await routes(home, capsys, "far", "--id", "ride-alice-1")
@@ -260,8 +260,8 @@ async def test_the_variables_are_those_of_the_running_bus_unless_others_are_give
 
 
 async def test_nothing_is_done_by_trying(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routing is not None
-    router = home.daemon.app._routing.router
+    assert home.daemon.app._routes.routing is not None
+    router = home.daemon.app._routes.routing.router
     await until(lambda: len(router.journal.recent("alice")) == 3)
     assert await home.run("try", "--last", "9") == 0
     capsys.readouterr()
@@ -280,8 +280,8 @@ async def test_events_of_one_owner_can_be_asked_for_and_of_none_it_says_so(home:
 
 
 async def test_one_that_was_cut_is_tried_as_if_it_had_no_data(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routing is not None
-    entry = home.daemon.app._routing.router.journal.find("ride-alice-1")
+    assert home.daemon.app._routes.routing is not None
+    entry = home.daemon.app._routes.routing.router.journal.find("ride-alice-1")
     assert entry is not None
     entry.cut = True
     assert await home.run("try", "far", "--id", "ride-alice-1") == 0

@@ -238,6 +238,69 @@ def test_an_answer_goes_where_the_message_says() -> None:
     assert received(Incoming("t", b"{}", retain=False, packet_id=1), DOOR, adapters=NAMES)[1] is None
 
 
+ATTRIBUTES = {"specversion": "1.0", "id": "7", "source": "/nodered", "type": "door.opened"}
+
+
+def in_binary_mode(body: bytes, *, content_type: str = "application/json", **attributes: str) -> Event:
+    incoming = Incoming(
+        "topic",
+        body,
+        retain=False,
+        packet_id=1,
+        content_type=content_type,
+        properties=tuple((ATTRIBUTES | attributes).items()),
+    )
+    return received(incoming, DOOR, adapters=NAMES)[0]
+
+
+def test_a_cloudevent_in_binary_mode_has_its_attributes_in_the_user_properties() -> None:
+    event = in_binary_mode(
+        b' {"price":1.10}\n', subject="front", time="2026-11-21T05:41:00Z", hops="2", causationid="c", extra="x"
+    )
+    assert (event.id, event.subject, event.time) == ("7", "front", "2026-11-21T05:41:00.000Z")
+    assert (event.hops, event.causationid) == (2, "c")
+    assert bytes(event.data) == b'{"price":1.10}'
+    assert msgspec.json.decode(in_binary_mode(b"").data) == {}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ({"owner": "bob"}, "foreign_owner"),
+        ({"type": "window.opened"}, "foreign_type"),
+        ({"hops": "9"}, "loop"),
+        ({"hops": "many"}, "invalid"),
+        ({"hops": "-1"}, "invalid"),
+        ({"hops": "9" * 100}, "invalid"),
+        ({"specversion": "0.3"}, "invalid"),
+        ({"time": "yesterday"}, "invalid"),
+    ],
+)
+def test_a_cloudevent_in_binary_mode_is_checked_like_any_other(attributes: dict[str, str], code: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        in_binary_mode(b"{}", **attributes)
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("body", [b"21.5", b"ON", b"[1]", b'{},"owner":"alice"', b"{} {}", b"\xff", b"[" * 100_000])
+def test_data_of_binary_mode_that_is_no_object_is_refused(body: bytes) -> None:
+    with pytest.raises(RefusedError, match="expected a JSON object"):
+        in_binary_mode(body)
+
+
+def test_a_structured_cloudevent_may_repeat_its_attributes_as_user_properties() -> None:
+    whole = json.dumps(cloudevent(id="8", data={"n": 1})).encode()
+    for content_type in ("application/cloudevents+json; charset=utf-8", "application/json"):
+        event = in_binary_mode(whole, content_type=content_type, id="8")
+        assert (event.id, msgspec.json.decode(event.data)) == ("8", {"n": 1})
+
+
+def test_bare_json_that_carries_the_properties_of_the_event_it_was_made_from_is_bare_json() -> None:
+    event = in_binary_mode(b'{"n":1}', content_type="application/cloudevents+json", type="strava.activity.created")
+    assert (event.type, msgspec.json.decode(event.data)) == ("inbox.door.opened", {"n": 1})
+    assert event.id != "7"
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -276,3 +339,20 @@ def test_a_damaged_message_is_an_event_or_refused(content: dict[str, Any], data:
     except RefusedError:
         return
     assert (event.owner, event.source, event.type) == ("alice", "/nodered", "inbox.door.opened")
+
+
+@given(
+    st.binary() | values.map(json.dumps).map(str.encode),
+    st.sampled_from(["", "application/json", "application/cloudevents+json"]),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(NAMED, st.text(max_size=20))),
+)
+def test_whatever_arrives_in_binary_mode_is_an_event_of_that_owner_or_refused(
+    body: bytes, content_type: str, attributes: dict[str, str]
+) -> None:
+    try:
+        event = in_binary_mode(body, content_type=content_type, **attributes)
+    except RefusedError:
+        return
+    assert (event.owner, event.source, event.type) == ("alice", "/nodered", "inbox.door.opened")
+    assert isinstance(msgspec.json.decode(event.data), dict)
+    assert datetime.fromisoformat(event.time).tzinfo == UTC

@@ -43,8 +43,8 @@ class House:
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
-        assert daemon.app._routing is not None
-        self.router = daemon.app._routing.router
+        assert daemon.app._routes.routing is not None
+        self.router = daemon.app._routes.routing.router
 
     @property
     def journal(self) -> Journal:

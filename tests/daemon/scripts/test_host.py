@@ -202,6 +202,21 @@ async def look(event, bus):
         assert heavy == []
 
 
+async def test_a_process_stands_behind_the_bus_when_memory_or_time_is_short(tmp_path: Path) -> None:
+    source = """
+import os, resource
+async def look(event, bus):
+    score = open("/proc/self/oom_score_adj").read()
+    limits = [resource.getrlimit(one)[1] for one in (resource.RLIMIT_DATA, resource.RLIMIT_CORE)]
+    bus.set("told", [os.nice(0), int(score), *limits])
+"""
+    async with hosting(tmp_path, source, megabytes=64) as hosted:
+        nice, score, data, core = await hosted.told("look")
+        assert nice > os.nice(0)
+        assert score > 0
+        assert (data, core) == (64 << 20, 0)
+
+
 async def test_local_time_is_that_of_the_house(tmp_path: Path) -> None:
     source = "async def look(event, bus): bus.set('told', event.time.hour)\n"
     for zone, hour in (("Europe/Oslo", 6), ("UTC", 5)):

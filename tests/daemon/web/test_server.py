@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from jitney.daemon.app import App
-from jitney.daemon.web.server import PortError
+from jitney.daemon.web.port import PortError
 from tests.daemon.running import Daemon, config, running, tick
 from tests.fakes.mosquitto import Broker
 from tests.waiting import until

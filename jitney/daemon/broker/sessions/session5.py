@@ -105,7 +105,7 @@ class Session5(asyncio.BufferedProtocol):
                     packet_id=packet_id,
                     duplicate=duplicate,
                     message_expiry_interval=message.expiry or None,
-                    content_type=message.content_type,
+                    content_type=message.content_type if message.payload else None,
                     correlation_data=message.correlation or None,
                     user_properties=message.properties,
                 ).write()
@@ -278,6 +278,8 @@ class Session5(asyncio.BufferedProtocol):
                 packet.message_expiry_interval or 0,
                 packet.response_topic or "",
                 packet.correlation_data or b"",
+                packet.content_type or "",
+                tuple(packet.user_properties or ()),
             )
         )
 

@@ -133,6 +133,19 @@ async def test_own_messages_do_not_come_back(broker: Broker) -> None:
     assert 80 <= incoming.expiry <= 90
 
 
+async def test_what_comes_with_a_message_is_told_with_it(broker: Broker) -> None:
+    async with (
+        connected(connect5, broker.url, "hearer") as (session, told),
+        connected(connect5, broker.url) as (other, _),
+    ):
+        await session.subscribe([Subscription("with/#")])
+        other.send([(1, Message("with/it", b"some", content_type="text/x", properties=[("id", "1"), ("id", "2")]))])
+        other.send([(2, Message("with/out", b"", content_type="text/x"))])
+        rich, bare = await told.messages_until(2)
+    assert (rich.content_type, rich.properties) == ("text/x", (("id", "1"), ("id", "2")))
+    assert (bare.content_type, bare.properties) == ("", ())
+
+
 async def test_retained_messages_come_only_where_a_replay_was_asked_for(broker: Broker) -> None:
     async with connected(connect5, broker.url) as (session, told):
         session.send([(1, Message("old/x", b"", retain=True)), (2, Message("new/x", b"-", retain=True))])

@@ -1,0 +1,174 @@
+"""Another configuration while the bus runs: whoever asks for it, it takes the same road."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from jitney.adapters.errors import RefusedError
+from jitney.daemon import log
+from jitney.daemon.app import App
+from jitney.daemon.config.load import Loaded, Vault, examine
+from jitney.daemon.config.plan import Plan
+from jitney.daemon.config.problems import ConfigError
+from jitney.daemon.config.schema import Config
+from jitney.daemon.service.notify import Notifier
+from jitney.topics import JitneyError
+
+LOOK: Final = 2.0
+"""Seconds between two looks at the files; one that is still being written is looked at once more."""
+
+INVALID: Final = "invalid_configuration"
+"""The code of an answer that the file is wrong."""
+
+_log = log.get("config")
+
+Mark = tuple[int, int, int]
+"""Size, time of change and number of a file."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a reload has changed, or would; ``restart`` are the keys that count from the next start on."""
+
+    changes: tuple[str, ...] = ()
+    adapters: Mapping[str, str] = {}
+    restart: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    done: bool = False
+
+
+class Reloading:
+    """Reads the configuration again when it is ``wanted``, when somebody asks, or when a file of it has changed.
+
+    What is wrong with the file is told where everybody looks, and the old configuration stays in force.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        path: Path,
+        *,
+        environ: Mapping[str, str],
+        vault: Vault | None,
+        notifier: Notifier,
+        wanted: asyncio.Event,
+    ) -> None:
+        self._app = app
+        self._path = path
+        self._environ = environ
+        self._vault = vault
+        self._notifier = notifier
+        self._lock = asyncio.Lock()
+        self._wanted = wanted
+        self._seen: Mapping[Path, Mark | None] = {}
+        app.administration["reload"] = self._requested
+
+    async def run(self) -> None:
+        """Read it again whenever it is wanted or a file has changed; cancelled to stop it."""
+        self._seen = await asyncio.to_thread(self._marks)
+        while True:
+            await self._until_wanted()
+            self._wanted.clear()
+            try:
+                await self.reload()
+            except JitneyError:
+                continue  # it was told
+
+    async def reload(self, *, only_plan: bool = False) -> Outcome:
+        """Read the configuration and put it in force, or with ``only_plan`` tell what that would change.
+
+        Raises ConfigError, or another JitneyError; then the old one stays in force.
+        """
+        async with self._lock:
+            with self._notifier.reloading():
+                try:
+                    loaded = await asyncio.to_thread(examine, self._path, environ=self._environ, vault=self._vault)
+                    if only_plan:
+                        return _outcome(loaded, self._app.plan(loaded.config), done=False)
+                    return await self._use(loaded)
+                except JitneyError as error:
+                    if not only_plan:
+                        self._told(error)
+                    raise
+
+    async def _use(self, loaded: Loaded) -> Outcome:
+        log.register(loaded.config)
+        found = await self._app.reload(loaded.config)
+        bus = self._app.config.bus
+        log.configure(bus.log_format, bus.log_level)
+        self._app.tell_configuration()
+        self._notifier.remark("")
+        for warning in loaded.warnings:
+            _log.warning(str(warning))
+        if found.changes:
+            _log.info("the configuration was read again", changes=[str(change) for change in found.changes])
+        if found.restart:
+            _log.warning("this counts from the next start on", keys=list(found.restart))
+        self._seen = await asyncio.to_thread(self._marks)
+        return _outcome(loaded, found, done=True)
+
+    def _told(self, error: JitneyError) -> None:
+        lines = tuple(str(error).splitlines())
+        _log.error("the configuration cannot be used: the old one stays in force", problems=list(lines))
+        self._app.tell_configuration(refused=lines)
+        self._notifier.remark(f"{lines[0] if lines else 'the configuration is wrong'} (kept the old one)")
+
+    async def _until_wanted(self) -> None:
+        """Wait until somebody wants it, or until a file is another one than before and is not being written."""
+        before = self._seen
+        while not self._wanted.is_set():
+            try:
+                async with asyncio.timeout(LOOK):
+                    await self._wanted.wait()
+            except TimeoutError:
+                now = await asyncio.to_thread(self._marks)
+                if now != self._seen and now == before:
+                    self._seen = now
+                    return
+                before = now
+
+    async def _requested(self, data: Raw) -> Outcome:
+        """Answer the request to reload; raises RefusedError."""
+        try:
+            asked = msgspec.json.decode(data, type=_Asked)
+        except msgspec.MsgspecError as error:
+            raise RefusedError("invalid", str(error)) from error
+        try:
+            return await self.reload(only_plan=asked.plan)
+        except ConfigError as error:
+            raise RefusedError(INVALID, str(error)) from error
+
+    def _marks(self) -> dict[Path, Mark | None]:
+        return {path: _mark(path) for path in _files(self._path, self._app.config)}
+
+
+class _Asked(Struct, frozen=True, forbid_unknown_fields=True):
+    plan: bool = False
+
+
+def _files(path: Path, config: Config) -> Iterator[Path]:
+    """Yield every file that the configuration is read from."""
+    yield path
+    yield from (Path(script.path) for script in config.scripts)
+
+
+def _mark(path: Path) -> Mark | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - one call for all three
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _outcome(loaded: Loaded, found: Plan, *, done: bool) -> Outcome:
+    return Outcome(
+        changes=tuple(map(str, found.changes)),
+        adapters=found.adapters,
+        restart=found.restart,
+        warnings=tuple(map(str, loaded.warnings)),
+        done=done,
+    )

@@ -1,0 +1,1 @@
+"""Jitney as a service of systemd: notification, the port that it holds open, and installation."""

@@ -1,0 +1,237 @@
+"""A visit to the broker: a short connection that learns what is allowed and what is retained, and leaves nothing."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from secrets import token_hex
+from typing import Any, Final, Literal
+
+import aiomqtt
+from aiomqtt.client import ProtocolVersion
+from msgspec import Struct
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from jitney.daemon.broker.session import (
+    BrokerUnreachableError,
+    ConnectOptions,
+    Message,
+    ProtocolUnsupportedError,
+)
+from jitney.daemon.broker.sessions.reasons import refusal
+from jitney.daemon.broker.sessions.transport import Endpoint, endpoint, reaching, tls_context, unreachable
+from jitney.daemon.config.schema import MqttSettings
+from jitney.topics import JitneyError
+
+SECONDS: Final = 5.0
+"""How long each step may take: connecting, subscribing, publishing."""
+
+QUIET: Final = 0.4
+"""The retained messages have all come when none came for so many seconds."""
+
+MOST: Final = 20_000
+"""Messages that are kept; more are not looked at."""
+
+_VERSIONS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
+_TRANSPORTS: Final[dict[str, Literal["tcp", "websockets", "unix"]]] = {
+    "unix": "unix",
+    "ws": "websockets",
+    "wss": "websockets",
+}
+_EXPIRY: Final = 60
+_NO_WILL: Final = Message("", b"")
+
+
+class Greeting(Struct, frozen=True, kw_only=True):
+    """What the broker allows, as it says in CONNACK (MQTT 5 section 3.2.2.3); one that speaks 3.1.1 says nothing."""
+
+    protocol: str
+    receive_max: int = 65_535
+    packet_bytes: int = 0
+    """0: any length."""
+    retain: bool = True
+    wildcards: bool = True
+    most_qos: int = 2
+
+
+class Visit:
+    """A connection that is up; ``retained`` is what came that was there before."""
+
+    def __init__(self, client: "_Client", protocol: str, place: str) -> None:
+        self.greeting = _greeting(client.allowed, protocol)
+        self.place = place
+        self.retained: dict[str, bytes] = {}
+        self._client = client
+        self._came: set[tuple[str, bytes]] = set()
+        self._news = asyncio.Event()
+
+    async def subscribe(self, patterns: Sequence[str]) -> list[int]:
+        """Subscribe; returns one reason code each. Raises BrokerUnreachableError."""
+        try:
+            codes: Sequence[Any] = await self._client.subscribe([(pattern, 1) for pattern in patterns])
+        except aiomqtt.MqttError as error:
+            raise self._lost("when we wanted to read", error) from error
+        return [code.value if isinstance(code, ReasonCode) else int(code) for code in codes]
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Publish with QoS 1; returns the reason code, 0 from a broker that speaks 3.1.1.
+
+        Raises BrokerUnreachableError.
+        """
+        properties = None
+        if self.greeting.protocol == "5":
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = _EXPIRY
+        try:
+            await self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        except aiomqtt.MqttError as error:
+            raise self._lost("when we published", error) from error
+        return self._client.published
+
+    async def quiet(self) -> None:
+        """Wait until no more retained messages come, at most for a step."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    before = len(self.retained)
+                    await asyncio.sleep(QUIET)
+                    if len(self.retained) == before:
+                        return
+
+    async def came(self, *messages: tuple[str, bytes]) -> bool:
+        """Tell whether messages came, each a topic and a payload; waits for them within a step."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS / 2):
+                while not self._came.issuperset(messages):
+                    self._news.clear()
+                    await self._news.wait()
+        return self._came.issuperset(messages)
+
+    async def listen(self) -> None:
+        """Take what comes, until the connection ends."""
+        with suppress(aiomqtt.MqttError):  # whoever does something next is told
+            async for message in self._client.messages:
+                topic, payload = str(message.topic), message.payload
+                if not isinstance(payload, bytes):
+                    continue
+                if message.retain and len(self.retained) < MOST:
+                    self.retained[topic] = payload
+                if len(self._came) < MOST:
+                    self._came.add((topic, payload))
+                self._news.set()
+
+    def _lost(self, when: str, error: aiomqtt.MqttError) -> BrokerUnreachableError:
+        code = error.rc if isinstance(error, aiomqtt.MqttCodeError) else None
+        said = f" ({str(code).lower()})" if isinstance(code, ReasonCode) else ""
+        return BrokerUnreachableError(f"{self.place} ended the connection or did not answer {when}{said}")
+
+
+@asynccontextmanager
+async def visit(settings: MqttSettings) -> AsyncIterator[Visit]:
+    """Connect with MQTT 5, or 3.1.1 to a broker that knows nothing newer.
+
+    Raises BrokerUnreachableError, BrokerRefusedError or, for a URL that is none, MisconfiguredError.
+    """
+    options = _options(settings)
+    target = endpoint(options.url)
+    tls = await tls_context(options, target)
+    client, protocol = await _connected(settings, options, target, tls=tls)
+    try:
+        there = Visit(client, protocol, target.place)
+        listening = asyncio.create_task(there.listen(), name="doctor: what the broker sends")
+        try:
+            yield there
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
+    finally:
+        with suppress(aiomqtt.MqttError):  # it is gone, so nobody need be told that we go
+            await client.__aexit__(None, None, None)
+
+
+async def _connected(
+    settings: MqttSettings, options: ConnectOptions, target: Endpoint, *, tls: ssl.SSLContext | None
+) -> "tuple[_Client, str]":
+    protocols = ["5", "3.1.1"] if settings.protocol == "auto" else [settings.protocol]
+    while True:
+        protocol = protocols.pop(0)
+        client = _client(options, target, protocol=protocol, tls=tls)
+        try:
+            async with reaching(target, options.timeout + 1):
+                await client.__aenter__()
+        except aiomqtt.MqttError as error:
+            reason = _refused(error, options, target)
+            if protocols and isinstance(reason, ProtocolUnsupportedError):
+                continue
+            raise reason from error
+        return client, protocol
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt, which keeps to itself what the broker allows and whether it has refused a message."""
+
+    allowed: Properties | None = None
+    published = 0
+
+    def _on_connect(self, *told: Any) -> None:  # noqa: ANN401 - what paho tells: client, userdata, flags, reason, properties
+        self.allowed = told[-1]
+        super()._on_connect(*told)
+
+    def _on_publish(self, *told: Any) -> None:  # noqa: ANN401 - client, userdata, mid, reason, properties
+        self.published = told[-2].value
+        super()._on_publish(*told)
+
+
+def _options(settings: MqttSettings) -> ConnectOptions:
+    return ConnectOptions(
+        url=settings.url,
+        client_id=f"jitney-doctor-{token_hex(4)}",
+        username=settings.username,
+        password=settings.password,
+        ca_file=settings.ca_file,
+        cert_file=settings.cert_file,
+        key_file=settings.key_file,
+        will=_NO_WILL,
+        timeout=SECONDS,
+    )
+
+
+def _client(options: ConnectOptions, target: Endpoint, *, protocol: str, tls: ssl.SSLContext | None) -> _Client:
+    return _Client(
+        hostname=target.path if target.scheme == "unix" else target.host,
+        port=target.port or 1,  # paho wants one for a unix socket too
+        username=options.username or None,
+        password=options.password.reveal() if options.username else None,
+        identifier=options.client_id,
+        protocol=_VERSIONS[protocol],
+        transport=_TRANSPORTS.get(target.scheme, "tcp"),
+        timeout=options.timeout,
+        keepalive=options.keepalive,
+        max_queued_incoming_messages=MOST,
+        tls_context=tls,
+        websocket_path=target.path if target.websocket else None,
+    )
+
+
+def _refused(error: aiomqtt.MqttError, options: ConnectOptions, target: Endpoint) -> JitneyError:
+    if isinstance(error, aiomqtt.MqttCodeError) and isinstance(error.rc, ReasonCode):
+        return refusal(error.rc.value, options, place=target.place, name=str(error.rc))
+    if isinstance(error.__context__, OSError):  # which aiomqtt has turned into a text
+        return unreachable(target, error.__context__)
+    return BrokerUnreachableError(f"{target.place} took the connection but does not answer as a broker does ({error})")
+
+
+def _greeting(allowed: Properties | None, protocol: str) -> Greeting:
+    def said(name: str, default: int) -> int:
+        return int(getattr(allowed, name, default))
+
+    return Greeting(
+        protocol=protocol,
+        receive_max=said("ReceiveMaximum", 65_535),
+        packet_bytes=said("MaximumPacketSize", 0),
+        retain=bool(said("RetainAvailable", 1)),
+        wildcards=bool(said("WildcardSubscriptionAvailable", 1)),
+        most_qos=said("MaximumQoS", 2),
+    )
