@@ -26,6 +26,9 @@ RECONNECT_SECONDS: Final = 60.0
 RUNNING_SECONDS: Final = 180.0
 POLL_SECONDS: Final = 0.2
 QUIET_SECONDS: Final = 3.0
+SETTLED_SECONDS: Final = 12.0
+"""A radio announces what it has learnt of its nodes every 10 s at most."""
+
 FEWEST: Final = 2
 """Entities that everybody has of a radio and of Strava, at least."""
 
@@ -104,7 +107,7 @@ class Bench:
         await self.house.start()
         await self.house.sign_in()
         self.house.speak(self.house.owners)
-        await self.quiet()
+        await self.quiet(SETTLED_SECONDS)
         seconds, problems = await settled(self.differs, within=AT_FIRST)
         platforms = Counter(entity.platform for entity in self.announced.values())
         listed = ", ".join(f"{number} {platform}" for platform, number in sorted(platforms.items()))
@@ -112,10 +115,10 @@ class Bench:
         self.verdict.say("everybody has entities of everything", few(self.announced))
         self.complaints("introduced")
 
-    async def quiet(self) -> None:
-        """Wait until nothing has been announced for a while."""
+    async def quiet(self, seconds: float = QUIET_SECONDS) -> None:
+        """Wait until nothing has been announced for so long."""
         async with Recorder(self.house.broker.port, f"{PREFIX}/#", lambda _topic, _payload: None) as heard:
-            await heard.quiet(QUIET_SECONDS)
+            await heard.quiet(seconds)
 
     async def delete(self, device: str) -> None:
         """Delete a device, by its id in the registry, as a person does in Home Assistant."""
@@ -144,9 +147,9 @@ class Bench:
         problems = differences(self.announced, await self.look())
         return problems + [f"nobody announces {device}" for device in await strays(self.client, OURS, self.announced)]
 
-    async def same(self, before: Mapping[Key, Shown]) -> list[str]:
-        """Return what is not as it was, or not as it is announced."""
-        return changes(before, await self.look()) or await self.differs()
+    async def same(self, before: Mapping[Key, Shown], *, values: bool = True) -> list[str]:
+        """Return what is not as it was, or not as it is announced; without ``values`` one may be unknown."""
+        return changes(before, await self.look(), values=values) or await self.differs()
 
     def complaints(self, when: str, *, removing: bool = False) -> None:
         """Check that nothing in the log since the last time is about us."""

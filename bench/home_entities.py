@@ -147,8 +147,8 @@ def differences(announced: Mapping[Key, Told], registered: Mapping[Key, Shown]) 
     return result
 
 
-def changes(before: Mapping[Key, Shown], now: Mapping[Key, Shown]) -> list[str]:
-    """Return what is not as it was: entities that came, went, were renamed or lost their value, in words."""
+def changes(before: Mapping[Key, Shown], now: Mapping[Key, Shown], *, values: bool = True) -> list[str]:
+    """Return in words what is not as it was: entities that came, went, were renamed, or with ``values`` lost theirs."""
     result = [f"missing: {before[key].entity_id}" for key in sorted(before.keys() - now.keys())]
     result += [f"new: {now[key].entity_id}" for key in sorted(now.keys() - before.keys())]
     for key in sorted(before.keys() & now.keys()):
@@ -157,7 +157,7 @@ def changes(before: Mapping[Key, Shown], now: Mapping[Key, Shown]) -> list[str]:
             result.append(f"{was.entity_id} is {there.entity_id} now, or of another device")
         if was.available is not there.available:
             result.append(f"{was.entity_id} was {was.state}, is {there.state}")
-        elif was.state not in NOTHING and there.state in NOTHING:
+        elif values and was.state not in NOTHING and there.state in NOTHING:
             result.append(f"{was.entity_id} has lost its value {was.state!r}: {there.state}")
     return result
 

@@ -18,8 +18,8 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -102,6 +102,7 @@ class Subject:
     def __init__(self, case: Case, daemon: Daemon, broker: PromptMosquitto) -> None:
         self.case = case
         self.daemon = daemon
+        self.online = False
         self.seen = 0
         self.last = 0.0
         self._broker = broker
@@ -147,19 +148,19 @@ def config(case: Case, folder: Path, port: int) -> str:
     )
 
 
-async def measure(folder: Path, asked: argparse.Namespace) -> dict[str, list[Cost]]:
-    """Return what one event has cost in each round, by case."""
+@asynccontextmanager
+async def subjects_of(folder: Path) -> AsyncIterator[tuple[list[Subject], Recorder]]:
+    """Run a daemon for each case; gives them once all are online, and who listens to them."""
     plugins = folder / "plugins"
     install_feed(plugins)
     subjects: dict[str, Subject] = {}
-    online: Counter[str] = Counter()
 
     def take(topic: str, payload: bytes) -> None:
         root, *levels = topic.split("/")
         if levels[-2:] == ["feed", "changed"]:
             subjects[root].see()
         elif levels[1:] == ["status", "feed"] and b'"online"' in payload:
-            online[root] += 1
+            subjects[root].online = True
 
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(PromptMosquitto(folder))
@@ -170,18 +171,26 @@ async def measure(folder: Path, asked: argparse.Namespace) -> dict[str, list[Cos
             daemon = Daemon(own, config(case, own, broker.port), import_path=plugins)
             await stack.enter_async_context(daemon)
             subjects[case.root] = Subject(case, daemon, broker)
-        if not await recorder.until(lambda: online.keys() >= subjects.keys(), patience=PATIENCE):
-            for subject in subjects.values():
-                subject.daemon.must_run()
+        found = list(subjects.values())
+        online = await recorder.until(lambda: all(subject.online for subject in found), patience=PATIENCE)
+        for subject in found:
+            subject.daemon.must_run()
+        if not online:
             raise LabError("not every daemon came online")
-        costs: dict[str, list[Cost]] = {case.title: [] for case in CASES}
+        yield found, recorder
+        for subject in found:
+            subject.daemon.must_run()
+
+
+async def measure(folder: Path, asked: argparse.Namespace) -> dict[str, list[Cost]]:
+    """Return what one event has cost in each round, by case."""
+    costs: dict[str, list[Cost]] = {case.title: [] for case in CASES}
+    async with subjects_of(folder) as (subjects, recorder):
         for number in range(asked.rounds + 1):
-            for subject in subjects.values():
+            for subject in subjects:
                 cost = await subject.burst(asked.events, recorder)
                 if number:  # the first is to warm up
                     costs[subject.case.title].append(cost)
-        for subject in subjects.values():
-            subject.daemon.must_run()
     return costs
 
 
@@ -197,13 +206,11 @@ def violations(costs: dict[str, list[Cost]], *, limit: float) -> list[str]:
     """Return what was promised and did not happen, in words."""
     found = []
     for case in CASES:
-        if case.limited:
-            ratio = ratios(costs[case.title], costs[WITHOUT.title])
-            for what, value in (("CPU", ratio.cpu), ("time", ratio.wall)):
-                if value > limit:
-                    found.append(
-                        f"{case.title}: an event costs {value:.2f} times the {what} without routes, the limit is {limit:g}"
-                    )
+        ratio = ratios(costs[case.title], costs[WITHOUT.title])
+        for what, value in (("CPU", ratio.cpu), ("time", ratio.wall)):
+            if case.limited and value > limit:
+                times = f"{value:.2f} times the {what} without routes, the limit is {limit:g}"
+                found.append(f"{case.title}: an event costs {times}")
     return found
 
 

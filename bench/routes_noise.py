@@ -81,6 +81,9 @@ on = {on}
 FRESH: Final = 'when = {{ "data.phase" = {phase} }}\n'
 
 
+SEARCH: Final = " or ".join(f"data.text | regex_search('a+a+{end}')" for end in "bcdef")
+
+
 class Kind(Struct, frozen=True):
     """What the loud owner's routes do; ``on`` are the types they are for. ``fresh``: others in each phase."""
 
@@ -101,7 +104,7 @@ KINDS: Final = {
         'do = [{{ state = "n{number}", data = {{ x = "{{{{ data | to_json }}}}" }} }}, {{ set = "n", value = 1 }}]',
         '"*"',
     ),
-    "spin": Kind("""if = "data.text | regex_search('a*a*b')"\ndo = [{{ drop = true }}]""", routes=4, fresh=False),
+    "spin": Kind(f'if = "{SEARCH}"\ndo = [{{{{ drop = true }}}}]', routes=4, fresh=False),
 }
 
 

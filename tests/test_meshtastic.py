@@ -146,13 +146,13 @@ async def test_names_and_texts_that_mean_harm_reach_no_other_topic(broker: Broke
             radio.notify(name)
         await house.until(lambda: len(house.told("alice", "base", "detection")) == len(NAMES))
         await house.until(lambda: len([topic for topic in house.topics() if "/node_ca4" in topic]) == len(NAMES))
-        await house.until(lambda: "alice/state/base/mqtt" in house.topics())
+        await house.until(lambda: {"alice/state/base/mqtt", "alice/state/base/message"} <= house.topics())
         await house.refused("alice", "base", "send_text", text="x", to=NAMES[0] + "nobody")
         kinds = ["radio", "node_new", "node", "message", "waypoint", "detection", "notification"]
         subjects = [f"node_{node.id[1:]}" for node in (radio.own, *nodes)]
         assert house.topics() == {
             *(f"alice/event/base/{kind}" for kind in kinds),
-            *(f"alice/state/base/{subject}" for subject in (*subjects, "statistics", "mqtt")),
+            *(f"alice/state/base/{subject}" for subject in (*subjects, "statistics", "mqtt", "message")),
             "alice/status/base",
             "alice/command/base/send_text",
             "alice/reply/desk/1",

@@ -124,6 +124,7 @@ def test_who_came_went_or_was_renamed_is_a_change() -> None:
 
 def test_a_lost_value_and_another_availability_are_changes() -> None:
     assert changes(at(entity()), at(entity(state="unknown"))) == ["sensor.strava_1 has lost its value '21.0': unknown"]
+    assert changes(at(entity()), at(entity(state="unknown")), values=False) == []
     assert changes(at(entity()), at(entity(state="unavailable"))) == ["sensor.strava_1 was 21.0, is unavailable"]
     assert changes(at(entity(state="unknown")), at(entity())) == []
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from jitney.adapters.errors import DisconnectedError, RefusedError
-from jitney.adapters.homeassistant import frames
+from jitney.adapters.homeassistant import fence, frames
 from jitney.adapters.homeassistant.connection import Connection, NoAnswerError, RequestError
 from jitney.adapters.homeassistant.frames import NOWHERE, Origin
 from jitney.adapters.homeassistant.memory import Memory
@@ -92,10 +92,12 @@ class Commands:
             raise RefusedError("invalid", message)
         if asked.data is not UNSET and asked.service_data is not UNSET:
             raise RefusedError("invalid", "data and service_data are the same: give one of them")
+        data = asked.data if asked.service_data is UNSET else asked.service_data
+        fence.check(command.owner, f"{domain}.{service}", data=data, target=asked.target, house=self._house)
         fields = {
             "domain": domain,
             "service": service,
-            "service_data": asked.data if asked.service_data is UNSET else asked.service_data,
+            "service_data": data,
             "target": asked.target,
             "return_response": asked.return_response or UNSET,
         }

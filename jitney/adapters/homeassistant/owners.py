@@ -62,6 +62,15 @@ class Owners:
                 return owner
         return self._areas.get(self._places.of_entity(entity_id)) or self._claimed.get(entity_id, "")
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether anything belongs to anybody by a rule or a person."""
+        return bool(self._exact or self._patterns or self._areas or self._claimed)
+
+    def of_area(self, area_id: str) -> str:
+        """Return the owner of an area, empty when it has none."""
+        return self._areas.get(area_id, "")
+
     def of_device(self, device_id: str) -> str:
         """Return the owner of a device by its area, empty when there is none."""
         return self._areas.get(self._places.of_device(device_id), "")

@@ -1,4 +1,4 @@
-"""Which area an entity is in, as Home Assistant's registries say."""
+"""Which area and device an entity is in, as Home Assistant's registries say."""
 
 from typing import Final
 
@@ -22,21 +22,28 @@ class Places:
         self._areas: dict[str, str] = {}
         self._devices: dict[str, str] = {}
         self._entities: dict[str, str] = {}
+        self._parts: dict[str, list[str]] = {}
 
     def load(self, *, areas: Raw, devices: Raw, entities: Raw, odd: Odd) -> None:
         """Take over the answers of the three registries; an entry that cannot be read is told to ``odd``."""
         self._areas = {area.area_id: area.name for area in frames.entries(areas, _Area, odd)}
         self._devices = {one.id: one.area_id for one in frames.entries(devices, _Device, odd) if one.area_id}
-        self._entities = {}
+        self._entities, self._parts = {}, {}
         listed = frames.one(entities, _Display, odd)
         for entity in frames.entries(listed.entities, _Entity, odd) if listed else ():
             area = entity.ai or self._devices.get(entity.di or "")
             if area:
                 self._entities[entity.ei] = area
+            if entity.di:
+                self._parts.setdefault(entity.di, []).append(entity.ei)
 
     def of_entity(self, entity_id: str) -> str:
         """Return the area id of an entity, empty when it has none."""
         return self._entities.get(entity_id, "")
+
+    def parts(self, device_id: str) -> list[str]:
+        """Return the entities of a device."""
+        return self._parts.get(device_id, [])
 
     def of_device(self, device_id: str) -> str:
         """Return the area id of a device, empty when it has none."""

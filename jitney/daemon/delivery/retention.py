@@ -57,6 +57,7 @@ class Retention:
         try:
             while await self._store.read(space.give_back):
                 pass
+            await self._store.committed()
             if await self._store.read(space.is_due):
                 await self._store.read(space.sweep)
         except StoreError as error:

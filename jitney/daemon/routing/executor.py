@@ -177,7 +177,8 @@ class Executor:
         """Do one thing after the other of a lane until there is nothing to do now."""
         try:
             while (item := owner.lane.take(self._clock())) is not None:
-                await owner.pace.turn()
+                if wait := owner.pace.wait(asyncio.get_running_loop().time()):
+                    await asyncio.sleep(wait)
                 if item.id not in owner.lane.items:  # erased meanwhile
                     owner.lane.done(item)
                     continue

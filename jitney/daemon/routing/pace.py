@@ -1,6 +1,5 @@
 """The pace of an owner's actions: a few at once, then one after the other, so that those of others come in between."""
 
-import asyncio
 from typing import Final
 
 AT_ONCE: Final = 10
@@ -11,16 +10,14 @@ EVERY: Final = 0.004
 
 
 class Pace:
-    """When the next action may begin."""
+    """When actions may begin. ``now`` is in seconds and only goes forward."""
 
     __slots__ = ("_next",)
 
     def __init__(self) -> None:
         self._next = 0.0
 
-    async def turn(self) -> None:
-        """Wait until an action may begin, in the order in which it is asked."""
-        now = asyncio.get_running_loop().time()
-        self._next = max(self._next, now - AT_ONCE * EVERY) + EVERY
-        if self._next > now:
-            await asyncio.sleep(self._next - now)
+    def wait(self, now: float) -> float:
+        """Return how long an action has to wait until it may begin, which it then does; those after it wait longer."""
+        self._next = max(self._next + EVERY, now - (AT_ONCE - 1) * EVERY)
+        return max(0.0, self._next - now)

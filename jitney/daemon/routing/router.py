@@ -39,11 +39,14 @@ PASSED_OVER: Final = "it was published again for others, not for routes"
 WITHIN: Final = (Forward, PublishEvent, PublishState, SetVariable)
 """The actions by which nothing happens outside that could come back as an event of somebody else."""
 
-SLOW: Final = 0.002
-"""Seconds from which on it is noted that the routes of an owner compute long, or that one of them does."""
+SLOW: Final = 0.0005
+"""Seconds: where all routes of an owner take longer for an event, it is watched which of them compute long."""
+
+LONG: Final = 0.00025
+"""Seconds from which on it counts how long a route that is watched has computed."""
 
 WATCHED: Final = 100
-"""So many more events of theirs are looked at that closely."""
+"""Events of an owner for which the routes are watched then."""
 
 LOOK: Final = 60.0
 """The longest sleep in seconds: the wall clock may be put meanwhile."""
@@ -235,7 +238,7 @@ class Router:
             elif route.needs_memory:
                 self._memory.ended(route.name, event, now=now)
             took = time.thread_time() - began
-            if took > SLOW and self.breakers.spent(owner, route.name, took, now):
+            if took > LONG and self.breakers.spent(owner, route.name, took, now):
                 self._news.set()
         left = self._slow.pop(owner, 0) - 1
         if left > 0:

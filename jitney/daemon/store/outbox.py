@@ -46,6 +46,9 @@ BURY_OWNER: Final = "DELETE FROM dead WHERE owner = ?"
 FORGET_OWNER: Final = "DELETE FROM seen WHERE lane IN (SELECT id FROM lane WHERE owner = ?)"
 
 
+_WAITING: Final = "SELECT 1 FROM outbox JOIN lane ON lane.id = outbox.lane WHERE lane.owner = ? LIMIT 1"
+
+
 class Found(Struct, frozen=True):
     """What an earlier run has left.
 
@@ -67,6 +70,11 @@ def load(db: sqlite3.Connection) -> Found:
         seen=db.execute("SELECT lane, seq, id FROM seen ORDER BY lane, seq").fetchall(),
         last_row=db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0],
     )
+
+
+def waiting(db: sqlite3.Connection, owner: str) -> bool:
+    """Tell whether there are rows of an owner."""
+    return db.execute(_WAITING, (owner,)).fetchone() is not None
 
 
 def after(db: sqlite3.Connection, lane: int, row: int, most: int) -> list[tuple[int, str, bytes]]:

@@ -57,6 +57,12 @@ def sweep(db: sqlite3.Connection) -> bool:
         return False
 
 
+def put_off(db: sqlite3.Connection) -> bool:
+    """Keep that a sweep is due, for when what is to be swept is not needed any more; raises sqlite3.Error."""
+    db.execute(_DUE)
+    return False
+
+
 def is_due(db: sqlite3.Connection) -> bool:
     """Tell whether a sweep was put off."""
     (due,) = db.execute(_IS_DUE).fetchone()

@@ -15,6 +15,7 @@ from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.log import get
 from jitney.daemon.owners.files import folder
 from jitney.daemon.store import kept, space
+from jitney.daemon.store import outbox as rows
 from jitney.daemon.store.store import Store, StoreError
 from jitney.daemon.supervision.runner import Runner
 from jitney.topics import InvalidOwnerError, JitneyError, owners
@@ -101,17 +102,19 @@ class Erasure:
         """Leave nothing in the state file of what was erased; tells whether that is so already."""
         try:
             await kept.erase(self._store, owner, running=self._runners)
-            await self._cleared(owner)
-            return await self._store.read(space.sweep)
+            gone = await self._gone(owner)
+            return await self._store.read(space.sweep if gone else space.put_off)
         except StoreError as error:
             raise RefusedError("not_erased", f"what is kept of {owner} cannot be erased on disk: {error}") from error
 
-    async def _cleared(self, owner: str) -> None:
-        """Wait until the broker has cleared the topics of an owner, whose names are on disk until then."""
+    async def _gone(self, owner: str) -> bool:
+        """Wait until the broker has what was on its way to it of an owner, which is on disk until then."""
         for _ in range(round(CLEAR_SECONDS / LOOK_SECONDS)):
-            if not (self._connected() and self._ledger.clearing(owner)):
-                break
+            on_its_way = self._ledger.clearing(owner) or await self._store.read(lambda db: rows.waiting(db, owner))
+            if not (on_its_way and self._connected()):
+                return not on_its_way
             await asyncio.sleep(LOOK_SECONDS)
+        return False
 
 
 class _Named(Struct, frozen=True, forbid_unknown_fields=True):

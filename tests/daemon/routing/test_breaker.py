@@ -229,6 +229,32 @@ def test_the_chains_of_an_owner_are_bounded_and_their_own() -> None:
     assert len(made._traces["carol"]["e"].commands) == 16
 
 
+def test_a_route_that_computes_too_long_rests_and_the_owner_is_told() -> None:
+    made = breakers()
+    assert not made.spent("alice", "search", 0.2, NOW)
+    assert made.tired == {}
+    assert made.spent("alice", "search", 0.2, NOW)
+    assert made.tired == {"alice": {"search"}}
+    [alert] = made.changes(NOW)
+    assert "it took 0.40 s of computing within a minute; make its regular expressions" in alert.message
+    assert made.rests("alice", "search", NOW + 1).startswith("stopped until")
+    assert made.admit(event(), "search", NOW + 1).startswith("stopped until")
+    assert made.admit(event(), "other", NOW + 1) == ""
+    [stop] = made.stops(NOW + 1)
+    assert (stop.route, stop.held) == ("search", 3)
+    assert made.rests("alice", "search", NOW + PAUSE) == ""
+    assert [alert.message for alert in made.changes(NOW + PAUSE)] == [""]
+    assert made.tired == {}
+
+
+def test_a_person_can_let_a_tired_route_go_on() -> None:
+    made = breakers()
+    assert made.spent("alice", "search", 1.0, NOW)
+    assert made.resume("alice", "search")
+    assert made.tired == {}
+    assert made.rests("alice", "search", NOW) == ""
+
+
 def test_a_person_can_let_it_go_on_at_once() -> None:
     made = breakers()
     tripped(made)

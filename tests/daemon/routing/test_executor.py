@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jitney.adapters.errors import RefusedError
-from jitney.daemon.routing import executor, failures, left
+from jitney.daemon.routing import executor, failures, left, pace
 from jitney.daemon.routing.failures import FailedError
 from jitney.daemon.routing.planned import Planned, decode
 from jitney.daemon.store import actions
@@ -54,6 +54,18 @@ async def test_what_is_begun_while_the_executor_starts_is_not_done_twice(tmp_pat
         async with running(one):
             await one.accept(planned(command("b")))
             await one.did("a", "b")
+
+
+async def test_what_waits_for_its_turn_among_many_is_not_done_once_it_is_erased(tmp_path: Path) -> None:
+    async with performing(tmp_path) as stage:
+        await stage.accept([one for number in range(200) for one in planned(command(str(number)), route=str(number))])
+        await until(lambda: len(stage.player.asked) >= pace.AT_ONCE)
+        await stage.executor.erase("alice")
+        done = stage.player.names()
+        await stage.accept(planned(command("late"), owner="alice"))
+        await until(lambda: "late" in stage.player.names())
+        assert stage.player.names() == [*done, "late"]
+        assert stage.executor.waiting() == 0
 
 
 async def test_what_failed_is_tried_again_until_it_succeeds(tmp_path: Path) -> None:
