@@ -53,7 +53,7 @@ _OWNER: Final = """
 [owners.{owner}]
 name = "{name}"
 discovery = {{ private = ["strava"] }}
-strava.app = "main"
+strava = {{ app = "main", show = {{ recent = 2, photos = true }} }}
 meshtastic.nodes = {nodes}
 """
 
@@ -64,6 +64,7 @@ owner = "{owner}"
 connection = "{connection}"
 heartbeat = 5
 timeout = 10
+allow.{owner} = ["set_owner"]
 """
 
 
@@ -71,8 +72,8 @@ class DiscoveryHouse:
     """Everything but Home Assistant, up inside ``async with``: broker, Strava, radios; and the daemon when started.
 
     ``owners`` are those of the configuration and ``nodes`` the nodes of the mesh that are theirs, by owner; both count
-    from the next start of the daemon. The ``instance`` is another one each time, because Home Assistant remembers how
-    it had what was removed.
+    from the next start of the daemon. ``photos`` are what each has at Strava. The ``instance`` is another one each
+    time, because Home Assistant remembers how it had what was removed.
     """
 
     def __init__(self, folder: Path, *, broker: int, per_component: bool = False) -> None:
@@ -87,6 +88,7 @@ class DiscoveryHouse:
         self.instance = f"at{time.time():.0f}"
         self.owners = list(RADIOS)
         self.nodes = {owner: [self.hikers[owner].id, self.cabins[owner].id] for owner in RADIOS}
+        self.photos: dict[str, bytes] = {}
         self._folder = folder
         self._per_component = per_component
         self._http = free_port()
@@ -175,7 +177,8 @@ class DiscoveryHouse:
             for number, owner in enumerate(people, start=2001):
                 athlete = self.strava.athlete(number, firstname=NAME)
                 house.athletes[owner] = athlete
-                athlete.add_activity(seconds=3600, distance=KILOMETRES[owner] * 1000, name="Morning ride")
+                ride = athlete.add_activity(seconds=3600, distance=KILOMETRES[owner] * 1000, name="Morning ride")
+                self.photos[owner] = ride.add_photo(caption="The view").bytes
                 await house.sign_in(owner, athlete)
             self._athletes = house.athletes
 

@@ -13,6 +13,9 @@ from bench.lab import LabError
 from bench.record import Recorder
 
 MESSAGE: Final = 'It\'s "19:30" \\ at the hut\n{{ 1 }} <b> déjà vu 🏔'
+WORD: Final = "Öak"
+"""What is typed: no more than the shortest name may have."""
+
 REPLY_SECONDS: Final = 60.0
 
 _TEXT: Final = portnums_pb2.PortNum.TEXT_MESSAGE_APP
@@ -62,6 +65,28 @@ def wrong_values(found: Mapping[Key, Shown], owner: str) -> list[str]:
     if KILOMETRES[owner] not in kilometres or KILOMETRES[other] in kilometres:
         problems.append(f"distances of {owner}: {sorted(kilometres)} km")
     return problems
+
+
+async def pictures(bench: Bench) -> None:
+    """Check that the photos of both people can be seen, by way of Home Assistant."""
+
+    async def unseen() -> list[str]:
+        found = await bench.look()
+        images = {
+            owner: [one for key, one in found.items() if key[0] == "image" and whose(key)[0] == owner]
+            for owner in RADIOS
+        }
+        problems = [f"{owner} has no image" for owner, theirs in images.items() if not theirs]
+        for owner, theirs in images.items():
+            for image in theirs:
+                if not image.available:
+                    problems.append(f"{image.entity_id} is {image.state}")
+                elif await bench.client.picture(image.attributes["entity_picture"]) != bench.house.photos[owner]:
+                    problems.append(f"{image.entity_id} is not the photo of {owner}")
+        return problems
+
+    seconds, problems = await settled(unseen, within=SOON)
+    bench.verdict.say("each of them sees photos of their own", problems, seconds=seconds)
 
 
 async def events(bench: Bench) -> None:
@@ -134,7 +159,7 @@ async def use(bench: Bench, entity: Told, there: Shown) -> None:
         case "notify":
             data = {"message": MESSAGE}
         case "text":
-            data = {"value": "hello"}
+            data = {"value": WORD}
         case "select":
             data = {"option": next(option for option in entity.options if option != there.state)}
     await bench.client.call(entity.platform, _ASKING[entity.platform], there.entity_id, **data)

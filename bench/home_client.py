@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -18,7 +19,7 @@ class HomeClient:
     """One authenticated websocket; open it with ``async with``. Losing the connection is an OSError."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url.rstrip("/") + "/api/websocket"
+        self._origin = url.rstrip("/")
         self._token = token
         self._number = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
@@ -27,7 +28,7 @@ class HomeClient:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession()
         try:
-            self._socket = await self._session.ws_connect(self._url, max_msg_size=0)
+            self._socket = await self._session.ws_connect(f"{self._origin}/api/websocket", max_msg_size=0)
             await self._socket.receive_json()
             await self._socket.send_json({"type": "auth", "access_token": self._token})
             answer = await self._socket.receive_json()
@@ -71,6 +72,14 @@ class HomeClient:
     async def set_number(self, entity: str, value: int) -> None:
         """Set an input_number."""
         await self.call("input_number", "set_value", entity, value=value)
+
+    async def picture(self, path: str) -> bytes:
+        """Return what an `entity_picture` leads to; raises LabError when there is nothing."""
+        async with asyncio.timeout(ANSWER_SECONDS), self._session.get(self._origin + path) as answer:
+            if answer.status != HTTPStatus.OK:
+                message = f"Home Assistant has no picture: {answer.status}"
+                raise LabError(message)
+            return await answer.read()
 
     async def _read(self) -> None:
         try:

@@ -37,6 +37,7 @@ async def check(bench: Bench, *, restart_command: str, stop_command: str) -> Non
     """Make all checks, one after the other."""
     await bench.introduce()
     await uses.people_with_equal_names(bench)
+    await uses.pictures(bench)
     await uses.events(bench)
     await uses.commands(bench)
     await faults.dead_radio(bench)

@@ -291,6 +291,8 @@ async def test_an_owner_who_is_erased_leaves_nothing_that_could_be_announced_aga
         daemon.context().announce("alice", [TANK])
         await settled(daemon)
         await daemon.app._erasure.erase("alice")
+        await settled(daemon)
+        assert PLAYED in await held(broker)
         async with observing(broker.port, "homeassistant/device/#") as observer:
             await observer.publish("homeassistant/status", b"online")
             await observer.until(lambda: news(observer, f"{NODE}/bus/config"))

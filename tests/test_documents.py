@@ -1,8 +1,6 @@
 """What the documents show works: configurations load, commands exist, payloads decode, links lead somewhere."""
 
-import ast
 import asyncio
-import itertools
 import json
 import re
 import shlex
@@ -12,62 +10,37 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 import pytest
-from msgspec import Struct
 
 from jitney.adapters import registry
 from jitney.adapters.base import Log, Owner
 from jitney.adapters.errors import DisconnectedError, RefusedError
 from jitney.adapters.meshtastic import commands as mesh_commands
-from jitney.adapters.meshtastic import statistics, uplink
+from jitney.adapters.meshtastic import last_messages, statistics, uplink
 from jitney.adapters.meshtastic.asked import read
 from jitney.adapters.meshtastic.kinds_sending import Progress
-from jitney.adapters.secret import Secret
 from jitney.adapters.strava.commands import Commands
 from jitney.adapters.strava.config import Privacy
 from jitney.adapters.strava.kinds import KINDS
 from jitney.daemon.cli.send import assignment, merged
-from jitney.daemon.config.load import load
+from jitney.daemon.config.load import examine
+from jitney.daemon.config.problems import ConfigError
 from jitney.topics import Command, Event, Kinds, State, cloudevents, requests
 from jitney.topics.tree import LAYOUT
 from tests.adapters.strava.playing import household
+from tests.documents import DOCUMENTS, ENVIRONMENT, REPOSITORY, VAULT, Snippet, blocks, first_cells, messages, snippets
 
-REPOSITORY = Path(__file__).parent.parent
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?[^)]*\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 COMMAND = re.compile(r"(?:^|[\s`$/])jitney (?!jitney )((?:[a-z-]+)(?: [^|<>;&`\n]*)?)")
 TOPIC = re.compile(r"`jitney/([^`]+)`")
-ENVIRONMENT = {"HOME_TOKEN": "5f2c8e1b9d7a4c3f" * 4, "MQTT_PASSWORD": "a password"}
-VAULT = {name: Secret("0123456789abcdef") for name in ("strava/main", "strava/hers", "strava/his")}
-
-
-class Snippet(Struct, frozen=True):
-    """A fenced block of a document."""
-
-    document: str
-    line: int
-    language: str
-    text: str
-
-
-def snippets(*languages: str) -> list[Any]:
-    found = []
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
-        for match in FENCE.finditer(text):
-            if match[1] in languages:
-                line = text.count("\n", 0, match.start()) + 1
-                snippet = Snippet(document.name, line, match[1], match[2])
-                found.append(pytest.param(snippet, id=f"{document.name}:{line}"))
-    return found
 
 
 def example_adapter() -> ModuleType:
-    (source,) = (one.values[0].text for one in snippets("python") if one.values[0].document == "adapters.md")
+    (source,) = (block.text for block in blocks(REPOSITORY / "docs" / "adapters.md", "python"))
     module = ModuleType("doorbell_example")
     module.__doc__ = "The adapter of docs/adapters.md."
     sys.modules[module.__name__] = module
@@ -83,15 +56,39 @@ def doorbell(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     del sys.modules[module.__name__]
 
 
+def whole(snippet: Snippet) -> str:
+    """Return the configuration that a snippet is, or that it is the end of: then it has routes and no owners."""
+    if "[[routes]]" not in snippet.text or "[owners." in snippet.text:
+        return snippet.text
+    (house,) = (one.text for one in blocks(REPOSITORY / "docs" / "routes.md", "toml") if "[adapters.home]" in one.text)
+    return f"{house}\n{snippet.text}"
+
+
+def check(text: str, folder: Path) -> None:
+    """Do what `jitney check` does; raises ConfigError."""
+    file = folder / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    loaded = examine(file, environ=ENVIRONMENT, vault=lambda _, name: VAULT.get(name), trials=True)
+    assert loaded.config.mqtt.topic_root == "jitney"
+
+
 @pytest.mark.parametrize("snippet", snippets("toml"))
 @pytest.mark.usefixtures("doorbell")
-def test_a_configuration_in_a_document_loads(snippet: Snippet, tmp_path: Path) -> None:
+def test_a_configuration_in_a_document_is_right_and_the_tests_of_its_routes_hold(
+    snippet: Snippet, tmp_path: Path
+) -> None:
     if snippet.text.startswith("# pyproject.toml\n"):
         tomllib.loads(snippet.text)
-        return
-    file = tmp_path / "config.toml"
-    file.write_text(snippet.text, encoding="utf-8")
-    assert load(file, environ=ENVIRONMENT, vault=lambda _, name: VAULT.get(name)).mqtt.topic_root == "jitney"
+    else:
+        check(whole(snippet), tmp_path)
+
+
+@pytest.mark.parametrize("snippet", [one for one in snippets("toml") if "[[routes.tests]]" in one.values[0].text])
+def test_the_tests_of_routes_in_a_document_are_run(snippet: Snippet, tmp_path: Path) -> None:
+    broken = re.sub(r"(?m)^expect = .*$", 'expect = [{ state = "impossible" }]', whole(snippet))
+    with pytest.raises(ConfigError) as refused:
+        check(broken, tmp_path)
+    assert str(refused.value).count(" fails: ") == snippet.text.count("[[routes.tests]]")
 
 
 @pytest.mark.parametrize("snippet", snippets("json"))
@@ -137,10 +134,18 @@ def test_a_command_in_a_document_exists_with_its_options(command: str) -> None:
     assert [option for option in options if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", text)] == []
 
 
+def anchors(document: Path) -> set[str]:
+    """Return where links into a document can lead, as GitHub makes them of its headings."""
+    headings = HEADING.findall(re.sub(r"(?ms)^```.*?^```$", "", document.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_a_link_in_a_document_leads_somewhere(document: Path) -> None:
-    targets = [target for target in LINK.findall(document.read_text(encoding="utf-8")) if "://" not in target]
-    assert [target for target in targets if not (document.parent / target).exists()] == []
+    links = [link for link in LINK.findall(document.read_text(encoding="utf-8")) if "://" not in link[0]]
+    targets = [(document.parent / target if target else document, anchor) for target, anchor in links]
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [f"{target.name}#{anchor}" for target, anchor in targets if anchor and anchor not in anchors(target)] == []
 
 
 def shape(topic: str) -> str:
@@ -164,14 +169,6 @@ def test_every_topic_that_a_document_names_is_one_of_the_tree(document: Path) ->
     named = TOPIC.findall(document.read_text(encoding="utf-8"))
     whole = [topic for topic in named if "#" not in topic and "…" not in topic]
     assert [topic for topic in whole if not any(layout.fullmatch(topic) for layout in layouts)] == []
-
-
-def first_cells(document: str, head: str) -> list[str]:
-    """Return the first cells of the table below a head."""
-    lines = (REPOSITORY / "docs" / document).read_text("utf-8").splitlines()
-    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {head} |"))
-    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[begin + 2 :])
-    return [row.split("|")[1].strip() for row in rows]
 
 
 def test_the_guide_to_strava_lists_its_events() -> None:
@@ -205,8 +202,10 @@ def test_the_guide_to_meshtastic_lists_its_events() -> None:
 
 
 def test_the_guide_to_meshtastic_lists_every_state_and_outcome() -> None:
-    states = [re.findall(r"`([a-z]+)", cell)[0] for cell in first_cells("meshtastic.md", "state")]
-    assert states == ["node", statistics.SUBJECT, uplink.SUBJECT]
+    states = [
+        word for cell in first_cells("meshtastic.md", "state") for word in re.findall(r"`([a-z]+(?:_[a-z]+)?)", cell)
+    ]
+    assert sorted(states) == sorted(["node_a", statistics.SUBJECT, uplink.SUBJECT, *last_messages.SUBJECTS])
     assert first_cells("meshtastic.md", "outcome") == [f"`{outcome}`" for outcome in get_args(Progress)]
 
 
@@ -227,18 +226,6 @@ def test_what_the_guide_to_meshtastic_explains_is_said() -> None:
     explained = re.findall(r'"([^"]+)"', "\n".join(first_cells("meshtastic.md", "you see")))
     assert len(explained) > 15
     assert [text for text in explained if not any(text in message for message in said)] == []
-
-
-def messages(*folders: str) -> list[str]:
-    """Return the texts in the source, those with values in them with a gap for each value."""
-    found = []
-    for path in (path for folder in folders for path in (REPOSITORY / folder).glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(node.value)
-            elif isinstance(node, ast.JoinedStr):
-                found.append("".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values))
-    return found
 
 
 def test_what_the_guide_to_strava_explains_is_said() -> None:

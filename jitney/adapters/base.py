@@ -186,8 +186,8 @@ class AdapterType(Protocol):
 
     A ``Config`` or ``Identity`` refuses values by ValueError in ``__post_init__``; a text that begins with a field
     and a colon is told at that field. Both may have ``claims() -> Iterable[str]``: external ids that only
-    one adapter or one owner can have, and a ``Config`` ``people() -> Iterable[tuple[str, str]]``: (field, owner) where it
-    names people. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
+    one adapter or one owner can have, and a ``Config`` ``people() -> Iterable[tuple[str, str]]``: (field, owner)
+    where it names people. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
     """
 
     name: ClassVar[str]

@@ -33,6 +33,7 @@ from jitney.daemon.log import get
 from jitney.daemon.owners.registry import Owners
 from jitney.daemon.owners.vault import Vault
 from jitney.daemon.routing.lifecycle import Routes
+from jitney.daemon.service.holdings import Holdings
 from jitney.daemon.service.signs import Signs
 from jitney.daemon.store.meta import client_id
 from jitney.daemon.store.secrets import Entry
@@ -269,6 +270,8 @@ class App:
             connected=lambda: self._connection.session is not None,
         )
         self._administration.handlers["erase_owner"] = self._erasure.requested
+        kept = Holdings(store, ledger, self._outbox, adapters=lambda: self.config.adapters, state_dir=self._state_dir)
+        self._administration.handlers.update(kept.handlers())
         self._health = Health(
             connection=self._connection,
             outbox=self._outbox,

@@ -13,6 +13,7 @@ from jitney.adapters.errors import RefusedError
 from jitney.daemon import log
 from jitney.daemon.app import App
 from jitney.daemon.config.load import Loaded, Vault, examine
+from jitney.daemon.config.parts import folder
 from jitney.daemon.config.plan import Plan
 from jitney.daemon.config.problems import ConfigError
 from jitney.daemon.config.schema import Config
@@ -151,9 +152,10 @@ class _Asked(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _files(path: Path, config: Config) -> Iterator[Path]:
-    """Yield every file that the configuration is read from."""
+    """Yield every file that the configuration is read from, and the folder in which there can be more."""
     yield path
-    yield from (Path(script.path) for script in config.scripts)
+    yield folder(path)
+    yield from map(Path, config.files)
 
 
 def _mark(path: Path) -> Mark | None:

@@ -6,12 +6,29 @@ from os import urandom
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LENGTH: Final = 26
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+"""Two characters for each ten bits."""
+
+_TAIL_BITS: Final = 60
+_TAIL: Final = (1 << _TAIL_BITS) - 1
+_HEAD: Final = tuple(range(60, -1, -10))
+_REST: Final = tuple(range(50, -1, -10))
+"""Where in the two halves of 130 bits they begin."""
+
+_TIME_LENGTH: Final = 10
 
 
 def new_id() -> str:
     """Return a ULID: 26 characters, sorted by time, unique (specification: github.com/ulid/spec)."""
     return _crockford(time.time_ns() // 1_000_000 << 80 | int.from_bytes(urandom(10)))
+
+
+def made_at(ulid: str) -> float:
+    """Return when an id of ``new_id`` was made, in Unix seconds, to the millisecond."""
+    number = 0
+    for character in ulid[:_TIME_LENGTH]:
+        number = number << 5 | _ALPHABET.index(character)
+    return number / 1000
 
 
 def derived_id(*parts: str) -> str:
@@ -24,4 +41,7 @@ def derived_id(*parts: str) -> str:
 
 
 def _crockford(number: int) -> str:
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))
+    head, tail = number >> _TAIL_BITS, number & _TAIL  # small numbers are shifted faster
+    return "".join(
+        [_PAIRS[head >> shift & 1023] for shift in _HEAD] + [_PAIRS[tail >> shift & 1023] for shift in _REST]
+    )

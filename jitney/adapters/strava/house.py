@@ -218,7 +218,7 @@ class House:
     async def _gone(self, worker: Worker) -> None:
         """Forget an owner who has ended the permission, and ask them to sign in again."""
         owner = worker.athlete.grant.owner
-        asked = False
+        asked = told = False
         while not asked:
             try:
                 async with self._changing:
@@ -230,7 +230,9 @@ class House:
                         await self._ask_to_sign_in(owner)
                     asked = True
             except RefusedError as error:
-                self._ctx.log.warning("what is kept of an athlete cannot be erased yet", owner=owner, reason=str(error))
+                write = self._ctx.log.debug if told else self._ctx.log.warning
+                write("what is kept of an athlete cannot be erased yet", owner=owner, reason=str(error))
+                told = True
                 await self._timing.wait(asyncio.Event(), self._timing.now() + RETRY)
 
     async def _ask_to_sign_in(self, owner: str) -> None:

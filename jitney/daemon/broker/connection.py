@@ -3,11 +3,11 @@
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jitney.daemon.broker.inbound import Inbound
 from jitney.daemon.broker.refusals import Refusal, explain
@@ -24,7 +24,7 @@ from jitney.daemon.broker.session import (
 )
 from jitney.daemon.broker.sessions.dial import dial
 from jitney.daemon.broker.window import Window
-from jitney.daemon.log import Decay, get
+from jitney.daemon.log import Decay, Tally, get
 
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 5.0
@@ -44,6 +44,9 @@ CONFIRMATION_DEADLINE = 30.0
 
 END_DEADLINE: Final = 5.0
 """Seconds until a session that was aborted has told so."""
+
+_WORDS: Final = {BrokerRefusedError: "refused", ProtocolUnsupportedError: "unsupported"}
+"""What a failure counts as."""
 
 _log = get("broker")
 
@@ -72,7 +75,7 @@ class Reconciler(Protocol):
 
 
 class Health(Struct):
-    """How the connection is doing. ``since`` and ``attempted`` are Unix seconds."""
+    """How the connection is doing. ``since`` and ``attempted`` are Unix seconds; ``failures`` counts by a word."""
 
     state: Literal["connecting", "online", "offline"] = "connecting"
     since: float = 0.0
@@ -81,6 +84,7 @@ class Health(Struct):
     connects: int = 0
     protocol: str = ""
     reason: str = ""
+    failures: Counter[str] = field(default_factory=Counter)
 
 
 class Connection:
@@ -124,6 +128,7 @@ class Connection:
         self._replayed: dict[str, bytes] | None = None
         self._closed = False
         self._decay = Decay(_log)
+        self._tally = Tally(_log)
 
     async def run(self) -> None:
         """Connect, and again whenever the connection is lost; cancelled or closed to stop it."""
@@ -182,7 +187,8 @@ class Connection:
             return
         refusal = explain(reason)
         if refusal.passing:
-            _log.warning("the broker is over its limits", reason=refusal.text, remedy=refusal.remedy)
+            key, event = refusal.text, "the broker is over its limits"
+            self._tally.add(event, key=key, reason=refusal.text, remedy=refusal.remedy)
             if self.session is not None:
                 self.session.abort()
             return
@@ -257,13 +263,13 @@ class Connection:
                 raise BrokerUnreachableError(message)
         await lost
 
-    @staticmethod
-    async def _subscribe(session: Session, subscriptions: Sequence[Subscription]) -> None:
+    async def _subscribe(self, session: Session, subscriptions: Sequence[Subscription]) -> None:
         codes = await session.subscribe(subscriptions)
         for subscription, code in zip(subscriptions, codes, strict=True):
             if code >= REFUSED:
                 refusal = explain(code)
-                _log.warning("the broker refused a subscription", filter=subscription.pattern, reason=refusal.text)
+                fields = {"filter": subscription.pattern, "reason": refusal.text}
+                self._tally.add("the broker refused a subscription", key=subscription.pattern, **fields)
 
     async def _reconcile(self, session: Session) -> None:
         found: dict[str, bytes] = {}
@@ -310,6 +316,7 @@ class Connection:
     def _went(self, error: Exception) -> None:
         if self._closed:
             return
+        self.health.failures[_WORDS.get(type(error), "unreachable")] += 1
         if self.health.state != "offline":
             self.health.since = time.time()
         self.health.state = "offline"

@@ -23,7 +23,9 @@ COMMANDS: Final = {
     "strava": ("jitney.daemon.cli.strava", "connect people with their Strava accounts"),
     "routes": ("jitney.daemon.cli.routes", "look at the routes, test and try them, and see what they did"),
     "dead": ("jitney.daemon.cli.dead", "look after what could not be published or done"),
-    "owners": ("jitney.daemon.cli.owners", "erase what is kept of somebody"),
+    "owners": ("jitney.daemon.cli.owners", "what is kept of somebody: how much, all of it to read, or erase it"),
+    "backup": ("jitney.daemon.cli.backup", "copy everything that is kept into one encrypted file"),
+    "restore": ("jitney.daemon.cli.restore", "show what is in a backup, and put it back"),
     "vault": ("jitney.daemon.cli.vault", "keep secrets of the configuration, encrypted"),
     "install-service": ("jitney.daemon.cli.install_service", "let systemd run the bus"),
 }

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from jitney.daemon import log
+from jitney.daemon.cli import owners_export, owners_usage
 from jitney.daemon.cli.asking import Errand, add_timeout, ask, data_of
 from jitney.daemon.cli.common import add_broker_arguments, configuration, note
 from jitney.daemon.cli.terminal import confirmed
@@ -32,12 +33,13 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "owners",
-        help="erase what is kept of somebody",
-        description="What concerns the people of the bus as a whole. The running daemon is asked over MQTT.",
-        epilog=_EPILOG,
+        help="what is kept of somebody: how much, all of it to read, or erase it",
+        description="What concerns the people of the bus as a whole.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
+    owners_usage.add(actions)
+    owners_export.add(actions)
     erase = actions.add_parser(
         "erase",
         help="erase everything that is kept of somebody",

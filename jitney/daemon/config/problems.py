@@ -34,19 +34,26 @@ class ConfigError(JitneyError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class Problems:
-    """Collects what is wrong with one file; ``lines`` says where its keys stand."""
+class Place(Struct, frozen=True):
+    """Where a key stands."""
 
-    def __init__(self, file: str, lines: Mapping[Key, int] | None = None) -> None:
+    file: str
+    line: int
+
+
+class Problems:
+    """Collects what is wrong with a configuration; ``file`` is its first file, ``places`` says where its keys stand."""
+
+    def __init__(self, file: str, places: Mapping[Key, Place] | None = None) -> None:
         self._file = file
-        self._lines = lines or {}
+        self._places = places or {}
         self._errors: list[Problem] = []
         self._warnings: list[Problem] = []
         self._beside: list[Problems] = []
 
     def beside(self, file: str, lines: Mapping[Key, int]) -> "Problems":
         """Return what collects for another file that belongs to this one; its errors are raised with these."""
-        other = Problems(file, lines)
+        other = Problems(file, {key: Place(file, line) for key, line in lines.items()})
         self._beside.append(other)
         return other
 
@@ -54,17 +61,25 @@ class Problems:
         """Note an error at ``key``, or at the nearest table around it when the file does not have that key."""
         self._errors.append(self._problem(key, message))
 
-    def add_at(self, line: int, key: Key, message: str) -> None:
-        """Note an error in a line, 0 for the whole file."""
-        self._errors.append(Problem(self._file, line, dotted(key), one_line(message)))
+    def add_at(self, line: int, key: Key, message: str, *, file: str = "") -> None:
+        """Note an error in a line, 0 for the whole file; without ``file`` it is the first."""
+        self._errors.append(Problem(file or self._file, line, dotted(key), one_line(message)))
 
     def warn(self, key: Key, message: str) -> None:
         """Note what a person should know, but what does not keep the configuration from being used."""
         self._warnings.append(self._problem(key, message))
 
-    def line(self, key: Key) -> int:
-        """Return the line of ``key`` or of the nearest table around it, 0 when none of them is in the file."""
-        return next((self._lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in self._lines), 0)
+    def place(self, key: Key) -> Place:
+        """Return where ``key`` or the nearest table around it stands; line 0 when none of them does."""
+        found = (self._places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in self._places)
+        return next(found, Place(self._file, 0))
+
+    def says(self, key: Key) -> str:
+        """Return in words where a key stands: "line 14", and in another file than the first also in which."""
+        place = self.place(key)
+        if not place.line:
+            return f"[{dotted(key[:2])}]"
+        return f"line {place.line}" if place.file == self._file else f"{place.file}:{place.line}"
 
     def raise_any(self) -> None:
         """Raise ConfigError with all errors when there is one."""
@@ -74,15 +89,19 @@ class Problems:
     @property
     def errors(self) -> list[Problem]:
         """The errors, in the order of the file, then those of the files beside it."""
-        return [*sorted(self._errors, key=_place), *(error for other in self._beside for error in other.errors)]
+        return [*sorted(self._errors, key=self._order), *(error for other in self._beside for error in other.errors)]
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """The warnings, in the order of the file."""
-        return tuple(sorted(self._warnings, key=_place))
+        return tuple(sorted(self._warnings, key=self._order))
+
+    def _order(self, problem: Problem) -> tuple[bool, str, int, str]:
+        return problem.file != self._file, problem.file, problem.line, problem.key
 
     def _problem(self, key: Key, message: str) -> Problem:
-        return Problem(self._file, self.line(key), dotted(key), one_line(message))
+        place = self.place(key)
+        return Problem(place.file, place.line, dotted(key), one_line(message))
 
 
 def dotted(key: Key) -> str:
@@ -101,7 +120,3 @@ def dotted(key: Key) -> str:
 def one_line(text: str) -> str:
     """Return ``text`` with what a terminal or a log would not print on one line escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _place(problem: Problem) -> tuple[int, str]:
-    return problem.line, problem.key

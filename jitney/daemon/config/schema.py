@@ -142,6 +142,8 @@ class AdapterSettings(Struct, frozen=True, kw_only=True):
 class Config(Struct, frozen=True, kw_only=True):
     """A whole valid configuration; ``folder`` is where its file lies, from which paths in it count.
 
+    ``files`` are all that it was read from.
+
     ``discovery`` is not enabled where the file has no such section. The Python routes, which the ``scripts`` declare,
     are the last of the ``routes``.
     """
@@ -158,3 +160,4 @@ class Config(Struct, frozen=True, kw_only=True):
     grants: tuple[GrantSettings, ...] = ()
     scripts: tuple[Script, ...] = ()
     folder: str = ""
+    files: tuple[str, ...] = ()

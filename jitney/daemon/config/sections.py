@@ -9,7 +9,7 @@ from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon.config.checks import NAME, NAME_RULE
 from jitney.daemon.config.convert import INVALID, Converter, any_invalid, fields_of
 from jitney.daemon.config.positions import Key
-from jitney.daemon.config.problems import Problems, dotted
+from jitney.daemon.config.problems import Problems
 from jitney.daemon.config.schema import AdapterSettings, OwnerSettings
 from jitney.daemon.config.words import choice, mean, sort
 from jitney.topics import HOUSE, InvalidOwnerError
@@ -149,7 +149,6 @@ class Sections:
             for one in claims() if callable(claims) else ():
                 first = claimed.setdefault((kind, one), key)
                 if first != key:
-                    line = self._problems.line(first)
-                    place = f"line {line}" if line else f"[{dotted(first[:2])}]"
+                    place = self._problems.says(first)
                     message = f'"{one}" belongs to {what} {first[1]} already ({place}): only one {what} can have it'
                     self._problems.add(key, message)

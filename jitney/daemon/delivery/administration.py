@@ -98,7 +98,7 @@ class Administration:
         topic = incoming.response_topic if self._allows(incoming.response_topic) else ""
         topic = topic or self._tree.name(ResponseTopic(self._instance, name))
         message = Message(topic, _encode(reply), expiry=EXPIRY, correlation=incoming.correlation)
-        self._replies.publish(message, owner=BUS, adapter=name)
+        self._replies.publish(message, owner=BUS, adapter="requests")
 
     def _allows(self, topic: str) -> bool:
         """Tell whether an answer may go there: only among the responses of this instance."""

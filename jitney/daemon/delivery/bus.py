@@ -199,6 +199,7 @@ class Bus:
         else:
             copies = self._copies.entries(event, plan.copies, payload, durable=durable) if plan.copies else ()
         lane.seq = seq
+        lane.time, lane.observed = event.time, event.observed
         entry = Entry(lane, self._topic(lane, event.type), payload, envelope=event)
         return Accepted(event.id, lane, entry, copies, plan)
 

@@ -15,7 +15,7 @@ from jitney.daemon.delivery.asked import LONGEST_NAME, read
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.log import Tally, bound, get
 from jitney.daemon.store.store import Store, told
-from jitney.topics import MAX_HOPS, Command, Reply, new_id, requests
+from jitney.topics import MAX_HOPS, Command, Reply, made_at, new_id, requests
 from jitney.topics.tree import CommandTopic
 
 MOST_AT_ONCE: Final = 16
@@ -147,6 +147,7 @@ class Commands:
         code = reply.error.code if reply.error else "ok"
         adapter = command.adapter if command.adapter in self._targets else "unknown"
         self._counters.add("commands", owner=command.owner, adapter=adapter, reason=code)
+        self._counters.histogram("commands", adapter).add(max(0.0, time.time() - made_at(command.id)))
         if reply.error:
             self._tally.add(
                 "a command was not carried out",

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import Final
+
+from msgspec import UNSET
 
 from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.lanes import SHARED, Entry, Lane
+from jitney.daemon.delivery.lanes import SHARED, Entry, Lane, Stages, accepted, stamp
 from jitney.daemon.delivery.quota import Quota
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.pulse import Pulse
@@ -101,8 +104,9 @@ class Outbox:
         """
         return lane.on_disk + number > self._settings.disk_events or lane.quota.exceeded(lane.on_disk)
 
-    def put(self, entries: Iterable[Entry]) -> bool:
+    def put(self, entries: Sequence[Entry]) -> bool:
         """Take accepted entries of lanes that are not durable; tells whether some of them went to disk."""
+        stamp(entries)
         spilled = [entry for entry in entries if not self._in_memory(entry)]
         if spilled:
             self._insert(spilled, spilling=True)
@@ -136,6 +140,7 @@ class Outbox:
                     lane.forget(event_id)
             then(ok)
 
+        stamp(entries)
         self._insert(entries, spilling=False)
         # Like the entries, not tried again alone: what was refused would be taken for a duplicate when it comes again.
         self._store.write(rows.SEEN, [(lane.id, lane.seen[event_id], event_id) for lane, event_id in seen], settled)
@@ -179,6 +184,7 @@ class Outbox:
         gone = 0
         for lane in [lane for lane in self.lanes.values() if lane.owner == owner]:
             lane.seen.clear()
+            lane.time, lane.observed = "", UNSET
             while lane:
                 while (entry := lane.pop()) is not None:
                     gone += 1
@@ -231,11 +237,20 @@ class Outbox:
     def _add(self, number: int, *, owner: str, adapter: str, seq: int = 0) -> Lane:
         quota = self._copies if adapter.startswith(SHARED) else self._own
         quota.lanes += 1
-        lane = Lane(number, owner=owner, adapter=adapter, quota=quota, seq=seq, expiry=self._settings.expiry)
+        stages = self._stages(adapter)
+        lane = Lane(
+            number, owner=owner, adapter=adapter, quota=quota, stages=stages, seq=seq, expiry=self._settings.expiry
+        )
         if adapter.startswith(SHARED):
             lane.gate = self._still_granted
         self.lanes[owner, adapter] = self._by_id[number] = lane
         return lane
+
+    def _stages(self, adapter: str) -> Stages:
+        """Return the histograms of an adapter; copies are told apart from events, but not by whom they are for."""
+        label = SHARED.rstrip("/") if adapter.startswith(SHARED) else adapter
+        histogram = self._counters.histogram
+        return Stages(histogram("committed", label), histogram("sent", label), histogram("confirmed", label))
 
     def _still_granted(self, copy: Entry) -> bool:
         """Tell whether a copy may go; drop one that may not, because its grant was taken back while it waited."""
@@ -286,7 +301,10 @@ class Outbox:
         if not ok:
             self._unwritten(entries)
             return
+        now = monotonic()
         for entry in entries:
+            if entry.accepted:
+                entry.lane.stages.committed.add(now - entry.accepted)
             if not self._in_memory(entry):
                 self._fill(entry.lane)
 
@@ -348,7 +366,7 @@ class Outbox:
             found = []
         lane.on_disk -= len(found)
         for row, topic, payload in found:
-            self._to_head(Entry(lane, topic, payload, row=row))
+            self._to_head(Entry(lane, topic, payload, row=row, accepted=accepted(payload)))
         lane.loading = False
         if self._store.failure:
             self._fill(lane)

@@ -1,6 +1,7 @@
 """The publisher: what the broker connection takes from, and the accounts of what became of it."""
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import Final
 
 from jitney.daemon.broker.ledger import Ledger, Retained
@@ -21,16 +22,26 @@ class Publisher:
 
     def __init__(self, turns: Turns, outbox: Outbox, ledger: Ledger, *, counters: Counters) -> None:
         self.published = 0
-        self.take = turns.take
+        self._turns = turns
         self._outbox = outbox
         self._ledger = ledger
         self._counters = counters
         self._tally = Tally(_log)
 
+    def take(self, most: int) -> list[Message]:
+        """Take up to ``most`` messages, which go to the session at once."""
+        taken = self._turns.take(most)
+        for message in taken:
+            if isinstance(message, Entry) and message.accepted:
+                message.lane.stages.sent.add(monotonic() - message.accepted)
+        return taken
+
     def confirmed(self, message: Message) -> None:
         """Account for a message that the broker has."""
         self.published += 1
         if isinstance(message, Entry):
+            if message.accepted:
+                message.lane.stages.confirmed.add(monotonic() - message.accepted)
             self._outbox.confirmed(message)
         elif isinstance(message, Retained):
             self._ledger.published(message.topic, message.payload)

@@ -14,7 +14,7 @@ from jitney.daemon.delivery import inbox
 from jitney.daemon.delivery.administration import Administration
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
-from jitney.daemon.log import Tally, get
+from jitney.daemon.log import Decay, Tally, get
 from jitney.daemon.pulse import Pulse
 from jitney.daemon.store.store import Store, StoreError
 from jitney.topics import Command, Event, InvalidTopicError, Reply, TopicTree
@@ -67,6 +67,7 @@ class Reception:
         self._session = session
         self._counters = counters
         self._tally = Tally(_log)
+        self._decay = Decay(_log)
         self.pulse = Pulse("reception", waiting=lambda: len(inbound) > 0)
 
     def serve(self, owners: Collection[str], adapters: Collection[str]) -> None:
@@ -82,12 +83,13 @@ class Reception:
                 with self.pulse:
                     begun = await self._keep(taken)
             except StoreError as error:
-                self._tally.add("what the broker sent cannot be kept", key="store", reason=str(error))
+                self._decay.failed("what the broker sent cannot be kept", reason=str(error))
                 await self._store.writable(PATIENCE)  # it comes again at once: not many times a second
                 session = self._session()
                 if session is not None:
                     session.abort()
                 continue
+            self._decay.over("what the broker sends is kept again")
             self._inbound.done(taken, self._session())
             for command in begun:
                 self._commands.begin(command)

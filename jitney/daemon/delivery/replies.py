@@ -62,10 +62,10 @@ class Replies:
         )
         answer = replace(reply, transaction=command.transaction) if command.transaction != "_" else reply
         message = Message(topic, _encode(answer), expiry=EXPIRY, correlation=command.correlation)
-        self.publish(message, owner=command.owner, adapter=command.adapter)
+        self.publish(message, owner=command.owner, adapter="replies")
 
     def publish(self, message: Message, *, owner: str, adapter: str) -> None:
-        """Let a message wait for the turn of an owner."""
+        """Let a message wait for the turn of an owner; ``adapter`` is what it counts as where there are too many."""
         lane = self._lanes.setdefault(owner, ReplyLane())
         if len(lane.waiting) >= MOST_WAITING:
             lane.waiting.popleft()

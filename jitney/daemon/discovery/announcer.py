@@ -97,14 +97,16 @@ class Announcer:
         return (line.owner, line.adapter) if line is not None else (HOUSE, BRANCH)
 
     async def load(self) -> None:
-        """Take back what nobody can declare any more, and declare what needs no adapter."""
+        """Take back what nobody can declare any more, and declare the bus.
+
+        An adapter that has never been online is not shown yet: Home Assistant would keep the names of a first guess.
+        """
         await self._graves.load()
         for topic, line in list(self._ledger.lines.items()):
             if line.adapter.startswith(BRANCH) and not self._declared.may_stay(topic, line.owner, line.adapter):
                 self._take_back(topic)
-        for adapter, owner in self._declared.begin():
-            if not (adapter and self._told(adapter, owner)):
-                self._change(adapter, owner)
+        self._declared.begin()
+        self._change("", HOUSE)
 
     def announce(self, adapter: str, owner: str, devices: Iterable[Device]) -> None:
         """Learn all devices that an owner has through an adapter."""
@@ -134,9 +136,10 @@ class Announcer:
         return True
 
     def forget(self, owner: str) -> None:
-        """Forget what was taken back of an owner."""
+        """Forget what was taken back of an owner; what there still is is announced anew."""
         self._graves.forget(owner)
-        self._news.set()
+        for adapter in self._declared.adapters(owner):
+            self._change(adapter, owner)
 
     async def run(self) -> None:
         """Announce what has changed; cancelled to stop it."""

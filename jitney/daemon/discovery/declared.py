@@ -34,12 +34,13 @@ class Declared:
             return False
         return start.rpartition("/")[0] in self.prefixes
 
-    def begin(self) -> Iterator[tuple[str, str]]:
-        """Declare the bus; yields the adapter and owner of whatever exists without being declared."""
+    def begin(self) -> None:
+        """Declare the bus."""
         self._devices["", HOUSE] = (known.bus(self._config.bus.instance, self._version),)
-        yield "", HOUSE
-        for name, adapter in self._adapters.items():
-            yield name, adapter.owner
+
+    def adapters(self, owner: str) -> list[str]:
+        """Return the adapters through which devices of an owner were declared."""
+        return [adapter for adapter, whose in self._devices if whose == owner]
 
     def declare(self, adapter: str, owner: str, devices: Iterable[Device]) -> bool:
         """Learn all devices that an owner has through an adapter; tell whether that is news."""

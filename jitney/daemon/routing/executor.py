@@ -4,25 +4,29 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import replace
 
 from jitney.daemon.counters import Counters
-from jitney.daemon.log import Tally, bound, get
+from jitney.daemon.log import Decay, Tally, bound, get
 from jitney.daemon.routes.actions import RunHandler
 from jitney.daemon.routing.failures import MOST_UNSURE, FailedError, Failure, judge, pause
 from jitney.daemon.routing.lanes import Lane, Waiting
 from jitney.daemon.routing.left import MEMORY_BYTES, left
 from jitney.daemon.routing.letters import Letters
 from jitney.daemon.routing.pace import Pace
-from jitney.daemon.routing.planned import Planned, decode, describe, encode
+from jitney.daemon.routing.planned import Planned, decode, describe, destination, encode
 from jitney.daemon.routing.room import Room
+from jitney.daemon.routing.troubles import Troubles
 from jitney.daemon.store import actions as rows
 from jitney.daemon.store.actions import Write
-from jitney.daemon.store.store import Row, Store, StoreError
+from jitney.daemon.store.store import Store, StoreError
 from jitney.topics import JitneyError
 from jitney.topics.messages import ROUTE
+
+if TYPE_CHECKING:
+    from jitney.daemon.store.pending import Row
 
 AT_ONCE: Final = 8
 """Actions of one owner that are done at the same time, each of another route."""
@@ -64,6 +68,8 @@ class Executor:
         self._letters = Letters(store, counters)
         self._group: asyncio.TaskGroup | None = None
         self._tally = Tally(_log)
+        self._reading = Decay(_log)
+        self._troubles = Troubles()
 
     async def run(self) -> None:
         """Do what an earlier run has left and what is begun from now on; cancelled to stop it."""
@@ -129,6 +135,10 @@ class Executor:
         """Return how many actions of an owner, or of all, are not done yet."""
         return sum(len(one.lane) for name, one in self._owners.items() if owner in ("", name))
 
+    def waiting_of(self) -> dict[str, int]:
+        """Return how many actions of each owner are not done yet."""
+        return {name: len(one.lane) for name, one in self._owners.items()}
+
     async def erase(self, owner: str) -> int:
         """Drop every action of an owner; returns how many. What is being done just now comes to its end."""
         known = self._owner(owner)
@@ -193,9 +203,10 @@ class Executor:
         try:
             planned = item.planned or await self._read(item)
         except StoreError as error:
-            self._tally.add("an action cannot be read", key="store", reason=str(error))
+            self._reading.failed("an action cannot be read", reason=str(error))
             lane.later(item, self._clock() + pause(RARELY), blocking=False)
             return
+        self._reading.over("actions can be read again")
         if planned is None:
             lane.done(item)
             return
@@ -204,6 +215,9 @@ class Executor:
             code = failure.code if failure else "ok"
             kind = describe(planned.action).partition(" ")[0]
             self._counters.add("actions", owner=planned.owner, adapter=kind, reason=code)
+            if failure is None:
+                self._counters.histogram("actions", kind).add(max(0.0, self._clock() - planned.due))
+                self._troubles.worked(planned.owner, destination(planned))
             if item.id not in lane.items:  # erased meanwhile
                 lane.done(item)
             elif failure is None or failure.declined:
@@ -258,6 +272,8 @@ class Executor:
             action = describe(planned.action)
             self._tally.add("an action is given up", key=key, route=planned.route, action=action, reason=tried.reason)
             return
+        if failure.blocking and (where := destination(planned)).startswith("webhook"):
+            self._troubles.failed(planned.owner, where, failure.reason)
         self._store.write(rows.CHANGE, [(body, item.id)])
         if item.planned is not None:
             item.planned = tried

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jitney.daemon.log import Tally, get
+from jitney.daemon.log import Decay, get
 from jitney.daemon.scripts.errors import HandlerError
 from jitney.daemon.supervision.status import StatusBoard
 
@@ -22,18 +22,14 @@ class Standing:
         self._board = board
         self._failures: dict[tuple[str, str], int] = {}
         self._alerts: dict[str, dict[str, str]] = {}
-        self._tally = Tally(_log)
+        self._decays: dict[tuple[str, str], Decay] = {}
 
     def failed(self, owner: str, route: str, error: HandlerError) -> None:
         """Learn that a route has failed."""
-        self._tally.add(
-            "a Python route failed",
-            key=f"{owner}/{route}/{error.code}",
-            owner=owner,
-            route=route,
-            reason=str(error),
-            trace=error.trace or None,
-        )
+        decay = self._decays.get((owner, route))
+        if decay is None:
+            decay = self._decays[owner, route] = Decay(_log)
+        decay.failed("a Python route failed", reason=str(error), owner=owner, route=route, trace=error.trace or None)
         failures = self._failures[owner, route] = self._failures.get((owner, route), 0) + 1
         if failures < AGAIN:
             return
@@ -45,7 +41,10 @@ class Standing:
 
     def worked(self, owner: str, route: str) -> None:
         """Learn that a route has answered an event."""
-        if self._failures.pop((owner, route), 0) < AGAIN:
+        failures = self._failures.pop((owner, route), 0)
+        if failures:
+            self._decays.pop((owner, route)).over("a Python route works again", owner=owner, route=route)
+        if failures < AGAIN:
             return
         self._board.resolve(owner, _name(route))
         alerts = self._alerts[owner]

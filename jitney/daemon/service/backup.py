@@ -93,9 +93,9 @@ def _copied(folder: Path) -> Iterator[_Copied]:
         left.unlink(missing_ok=True)
     place = folder / f".backup-{os.getpid()}"
     try:
-        with closing(_reading(path)) as db, place.open("xb+") as file:
+        with place.open("xb+") as file:
             place.chmod(0o600)
-            with closing(sqlite3.connect(place, isolation_level=None)) as copy:
+            with closing(_reading(path)) as db, closing(sqlite3.connect(place, isolation_level=None)) as copy:
                 copy.execute("PRAGMA journal_mode = OFF")
                 copy.execute("PRAGMA synchronous = OFF")
                 copy.execute("PRAGMA user_version = 1")  # opens the file

@@ -49,7 +49,7 @@ class Packer:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        self._tar = tarfile.open(fileobj=cast("IO[bytes]", sealer), mode="w|", format=tarfile.PAX_FORMAT)
+        self._tar = tarfile.open(fileobj=cast("IO[bytes]", sealer), mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - close
 
     def manifest(self, manifest: Manifest) -> None:
         """Write the manifest, which comes first; it can be read by people too."""
@@ -90,7 +90,7 @@ class Unpacker:
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
-        self._tar = tarfile.open(fileobj=cast("IO[bytes]", opener), mode="r|")
+        self._tar = tarfile.open(fileobj=cast("IO[bytes]", opener), mode="r|")  # noqa: SIM115 - has nothing to close
 
     def manifest(self) -> Manifest:
         """Return the manifest, which comes first."""
@@ -107,7 +107,7 @@ class Unpacker:
 
     def members(self) -> Iterator[Member]:
         """Return the files, each to be read before the next; then everything is known to be whole."""
-        for info in self._tar:
+        while (info := self._tar.next()) is not None:
             path = PurePosixPath(info.name)
             content = self._tar.extractfile(info) if info.isreg() else None
             if content is None or path.is_absolute() or ".." in path.parts or path.parts[0] not in (STATE, CONFIG):

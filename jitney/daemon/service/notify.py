@@ -93,7 +93,7 @@ class Notifier:
         if not status:
             return []
         self._status = status
-        return [f"STATUS={mask(status)[:LONGEST_STATUS]}"]
+        return [f"STATUS={mask(' '.join(status.split()))[:LONGEST_STATUS]}"]
 
     def _send(self, *lines: str, patience: float = PATIENCE) -> None:
         """Send lines as one datagram; one that is not taken in time is dropped."""

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from jitney.daemon.store.store import Row
+from jitney.daemon.store.pending import Row
 
 Write = tuple[str, Sequence[Row]]
 """A statement and its rows."""

@@ -15,7 +15,7 @@ FIRST: Final[dict[type, Cursor]] = {int: -(1 << 62), str: ""}
 """What comes before every row of a table, by the type of what its rows are ordered by."""
 
 _LANES: Final = "lane IN (SELECT id FROM lane WHERE owner = ?1)"
-_KEPT: Final = f"({OF_OWNER} OR adapter IN (SELECT value FROM json_each(?2)))"
+_KEPT: Final = f"({OF_OWNER} OR adapter IN (SELECT value FROM json_each(?2)))"  # noqa: S608 - ours
 _COMMAND: Final = "json_extract(CAST(body AS TEXT), '$.owner') = ?1"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from jitney.daemon.store.actions import Write
 
 if TYPE_CHECKING:
-    from jitney.daemon.store.store import Row
+    from jitney.daemon.store.pending import Row
 
 PUT: Final = "INSERT OR REPLACE INTO route_memory (owner, route, key, value, until) VALUES (?, ?, ?, ?, ?)"
 ALL: Final = "SELECT owner, route, key, value, until FROM route_memory"

@@ -134,6 +134,10 @@ class AdapterContext:
         """Add to one of this adapter's counters."""
         self._services.counters.add(what, number, adapter=self.name)
 
+    def retried(self, reason: str) -> None:
+        """Count that another attempt is due, because of what a word says."""
+        self._services.counters.add("retries", adapter=self.name, reason=reason)
+
     async def load(self, key: str) -> bytes | None:
         """Return what was saved under a key."""
         return await self._kept.load(key)

@@ -36,6 +36,7 @@ class Runner:
         self._backoff = Backoff(settings.retry, clock=clock)
         self._clock = clock
         self._decay = Decay(_log)
+        self._crashes = Decay(_log)
         context.came_online = self._came_online
 
     async def run(self) -> None:
@@ -57,14 +58,16 @@ class Runner:
             reason = self.board.status.reason or "it has not been online yet"
             raise RefusedError("offline", f"{self.settings.name} is {self.board.status.state}: {reason}")
         try:
-            return await self._adapter.command(command)
+            reply = await self._adapter.command(command)
         except JitneyError as error:
             if isinstance(error, RefusedError):
                 raise
             raise RefusedError("failed", str(error)) from error
         except Exception as error:  # adapters are other people's code
-            _log.exception("a command crashed its adapter's code", command=command.name)
+            self._crashes.crashed("a command crashed its adapter's code", command=command.name)
             raise RefusedError("crashed", f"{type(error).__name__}: a fault in {self.settings.name}") from error
+        self._crashes.over("commands work again")
+        return reply
 
     async def erase(self, owner: str) -> None:
         """Let the adapter forget an owner, if it keeps anything of one; raises RefusedError."""
@@ -92,14 +95,17 @@ class Runner:
         try:
             await self._adapter.run(self.context)
         except UnauthorisedError as error:
+            self.context.retried("unauthorised")
             self._unauthorised(error)
             return self._backoff.delay(error)
         except MisconfiguredError as error:
             self._give_up(str(error))
         except (DisconnectedError, RefusedError) as error:
+            self.context.retried("refused" if isinstance(error, RefusedError) else "disconnected")
             return self._disconnected(error, self._clock() - began)
         except Exception as error:  # noqa: BLE001 - adapters are other people's code: their faults stay theirs
-            _log.exception("the adapter crashed: this is a fault in its code")
+            self._decay.crashed("the adapter crashed: this is a fault in its code")
+            self.context.retried("crashed")
             if not self._backoff.crashed():
                 return self._disconnected(error, self._clock() - began)
             self._give_up(f"it crashed again and again: {type(error).__name__}: {error}")

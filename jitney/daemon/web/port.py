@@ -79,6 +79,7 @@ async def opened(app: web.Application, listen: str, handed: Sequence[socket.sock
     async def farewell(_: web.Request, response: web.StreamResponse) -> None:
         if ports and ports[0].closing:
             response.force_close()
+            response.headers["Connection"] = "close"
 
     app.on_response_prepare.append(farewell)
     await runner.setup()

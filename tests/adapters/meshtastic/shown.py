@@ -19,6 +19,8 @@ from tests.daemon.discovery.announcing import announced, place, rendered
 
 OWN: Final = 0xA1B2C3D4
 GARDEN: Final = 0xB0B00001
+NODE: Final = f"node_{GARDEN:08x}"
+ALLOWED: Final = frozenset({"reboot", "set_owner"})
 
 INFO: Final = RadioInfo(
     number=OWN,
@@ -86,6 +88,12 @@ def by_key(view: View) -> dict[str, Device]:
 def entities(device: Device) -> dict[str, AnyEntity]:
     """Return the entities of a device by their keys."""
     return {entity.key: entity for entity in device.entities}
+
+
+def everything() -> dict[str, Device]:
+    """Return all devices that there can be of one owner: with everything allowed and everything measured."""
+    radio = RadioView(own=outline(node(OWN, long_name="Roof of Alice")), is_shared=False)
+    return by_key(view(radio=radio, nodes=(outline(node()),), allowed=ALLOWED))
 
 
 def components(device: Device, where: Stand | None = None) -> dict[str, dict[str, Any]]:

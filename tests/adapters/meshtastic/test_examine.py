@@ -33,6 +33,10 @@ def device() -> Iterator[str]:
         os.close(theirs)
 
 
+def group_of(path: str) -> str:
+    return examine._group(Path(path).stat().st_gid)
+
+
 async def test_a_radio_that_takes_connections_is_well_and_gets_no_byte() -> None:
     async with Radio() as radio:
         (found,) = await told(radio.connection)
@@ -72,7 +76,7 @@ async def test_a_radio_that_does_not_answer_is_given_up(monkeypatch: pytest.Monk
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         place = full.getsockname()
         with socket.create_connection(place), socket.socket() as second:
-            second.setblocking(False)
+            second.settimeout(0)
             second.connect_ex(place)
             (found,) = await told(f"tcp://127.0.0.1:{place[1]}")
     assert (found.level, "within 0.2 s" in found.text) == ("problem", True)
@@ -92,7 +96,7 @@ async def test_a_device_that_is_not_there_is_a_problem() -> None:
 async def test_a_device_of_a_group_that_one_is_not_in_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may open everything
     with device() as path:
-        group = examine._group(Path(path).stat().st_gid)
+        group = group_of(path)
         (found,) = await told(f"serial://{path}")
     assert (found.level, f"belongs to the group {group}" in found.text) == ("problem", True)
     assert f"usermod -aG {group}" in found.remedy

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from jitney.daemon.config.load import LARGEST, examine, load
+from jitney.daemon.config.load import examine, load
 from jitney.daemon.config.problems import ConfigError, Problem
+from jitney.daemon.config.reading import LARGEST
 from jitney.daemon.config.schema import Config
 
 
 def test_an_empty_file_is_the_defaults(read: Callable) -> None:
     config = read("").config
-    assert config == Config(folder=config.folder)
+    assert config == Config(folder=config.folder, files=config.files)
 
 
 def test_every_problem_is_told_at_once_in_the_order_of_the_file(complaints: Callable) -> None:

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 
 from jitney.daemon.config.plan import Change, Plan, plan
-from jitney.daemon.config.schema import Config
 
 BASE = """
 [mqtt]
@@ -23,7 +22,7 @@ do = [{ set = "n", value = 1 }]
 
 
 def planned(read: Callable, text: str, *, base: str = BASE) -> Plan:
-    old: Config = read(base).config
+    old = read(base).config
     return plan(old, read(text).config)
 
 

@@ -22,6 +22,8 @@ from tests.daemon.service.at_systemd import (
     until_said,
     why_not,
 )
+from tests.fakes.homeassistant import FakeHomeAssistant
+from tests.fakes.meshtastic import Radio
 from tests.fakes.mosquitto import Broker
 from tests.fakes.systemd import Systemd
 from tests.waiting import until
@@ -199,6 +201,39 @@ async def test_the_sandbox_lets_nothing_through_that_the_bus_does_not_need(bus: 
     assert [name for name, outcome in harm.items() if outcome == "done"] == ["write its state", "write into /tmp"]
     assert bus.lab.run("ls", "/tmp", "/usr").count("jitney-lab") == 0
     assert bus.show("NRestarts") == "0"
+
+
+PYTHON_ROUTE = """
+from resource import RLIMIT_DATA, getrlimit
+from jitney.daemon.scripts import Bus, Event, route
+
+@route(on="meshtastic.message", owner="alice")
+async def answer(event: Event, bus: Bus) -> None:
+    await bus.publish("answered", data={"text": event.data["text"], "memory": getrlimit(RLIMIT_DATA)[0]})
+"""
+
+
+async def test_a_whole_house_works_inside_of_the_sandbox(bus: Bus, broker: Broker) -> None:
+    async with FakeHomeAssistant() as home, Radio() as radio, observing(broker.port) as observer:
+        home.set_state("light.alice_desk", "off")
+        bus.lab.write("/etc/jitney/answer.py", PYTHON_ROUTE)
+        bus.lab.run("chgrp", "jitney", "/etc/jitney/answer.py")
+        bus.lab.write("/etc/jitney/secrets/home-token", home.token)
+        bus.configure(
+            f'[adapters.home]\ntype = "homeassistant"\nurl = "{home.url}"\ntoken = {{ credential = "home-token" }}',
+            f'[adapters.base]\ntype = "meshtastic"\nowner = "alice"\nconnection = "{radio.connection}"',
+            '[routing]\npython = ["answer.py"]',
+        )
+        bus.start()
+        await until(lambda: "mqtt up, 3/3 adapters" in bus.show("StatusText"), seconds=30)
+        home.set_state("light.alice_desk", "on")
+        await observer.message("jitney/_house/event/home/state_changed")
+        next(iter(radio.nodes.values())).text("inside")
+        (answered,) = await observer.until(lambda: observer.events("jitney/alice/event/route/answered"))
+        assert json.loads(bytes(answered.data)) == {"text": "inside", "memory": 256 << 20}
+        assert (await bus.ask("keep", b"a secret"))[0] == 200
+        assert await bus.ask("kept") == (200, b"a secret")
+    assert "Operation not permitted" not in bus.lab.journal("-u", JITNEY, "-o", "cat")
 
 
 async def test_no_webhook_is_refused_or_lost_over_two_restarts(bus: Bus, broker: Broker) -> None:

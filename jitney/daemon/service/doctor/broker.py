@@ -26,6 +26,9 @@ CLIENT: Final = "doctor"
 MOST_OWNERS: Final = 50
 """Owners for whom it is tried; with more of them the others are taken to be like these."""
 
+MOST_NAMED: Final = 3
+"""Topics that are named where there are more."""
+
 _VERSION: Final = "$SYS/broker/version"
 _OWN: Final = (_VERSION, "$SYS/brokers/+/version", "$SYS/broker/publish/messages/dropped")
 _OVERHEAD: Final = 2048
@@ -129,14 +132,15 @@ async def _writable(there: Visit, config: Config, tree: TopicTree) -> AsyncItera
             yield Found("problem", f"may not publish below {tree.root}/{owner}/: {explain(code).text}", remedy)
         else:
             sent.append((topic, token.encode()))
-    if sent and not await there.came(*sent):
+    if missing := await there.missing(sent):
         well = False
-        missing = [topic for topic, payload in sent if not await there.came((topic, payload))][:3]
-        text = f"what is published below {tree.root}/ does not come back ({', '.join(missing)}): access rules drop it"
+        listed = ", ".join(missing[:MOST_NAMED])
+        text = f"what is published below {tree.root}/ does not come back ({listed}): access rules drop it"
         yield Found("problem", text, _ALLOW.format(root=tree.root))
     if well:
         yield Found("ok", f"may read and write below {tree.root}/, for {len(owners)} owners")
-        yield await _keeps(there, tree, config.bus.instance)
+        if there.greeting.retain:
+            yield await _keeps(there, tree, config.bus.instance)
 
 
 async def _keeps(there: Visit, tree: TopicTree, instance: str) -> Found:
@@ -145,7 +149,7 @@ async def _keeps(there: Visit, tree: TopicTree, instance: str) -> Found:
     code = await there.publish(topic, token, retain=True)
     try:
         await there.subscribe([topic])
-        kept = await there.came((topic, token))
+        kept = not await there.missing([(topic, token)])
     finally:
         await there.publish(topic, b"", retain=True)
     if kept and topic in there.retained:

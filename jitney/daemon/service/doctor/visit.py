@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 from typing import Any, Final, Literal
@@ -100,14 +100,15 @@ class Visit:
                     if len(self.retained) == before:
                         return
 
-    async def came(self, *messages: tuple[str, bytes]) -> bool:
-        """Tell whether messages came, each a topic and a payload; waits for them within a step."""
+    async def missing(self, messages: Iterable[tuple[str, bytes]]) -> list[str]:
+        """Wait for messages, each a topic and a payload, and return the topics of those that do not come in time."""
+        wanted = list(messages)
         with suppress(TimeoutError):
             async with asyncio.timeout(SECONDS / 2):
-                while not self._came.issuperset(messages):
+                while not self._came.issuperset(wanted):
                     self._news.clear()
                     await self._news.wait()
-        return self._came.issuperset(messages)
+        return [message[0] for message in wanted if message not in self._came]
 
     async def listen(self) -> None:
         """Take what comes, until the connection ends."""
@@ -218,9 +219,11 @@ def _client(options: ConnectOptions, target: Endpoint, *, protocol: str, tls: ss
 def _refused(error: aiomqtt.MqttError, options: ConnectOptions, target: Endpoint) -> JitneyError:
     if isinstance(error, aiomqtt.MqttCodeError) and isinstance(error.rc, ReasonCode):
         return refusal(error.rc.value, options, place=target.place, name=str(error.rc))
-    if isinstance(error.__context__, OSError):  # which aiomqtt has turned into a text
-        return unreachable(target, error.__context__)
-    return BrokerUnreachableError(f"{target.place} took the connection but does not answer as a broker does ({error})")
+    cause = error.__context__  # which aiomqtt has turned into a text
+    if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+        return unreachable(target, cause)
+    message = f"{target.place} did not answer within {options.timeout:g} s: is it overloaded, is this a broker at all?"
+    return BrokerUnreachableError(message)
 
 
 def _greeting(allowed: Properties | None, protocol: str) -> Greeting:

@@ -66,7 +66,7 @@ async def test_a_type_is_told_that_a_daemon_has_the_connection(tmp_path: Path) -
     async with running(of_type(Told), tmp_path):
         await told(case(of_type(Told), state=tmp_path))
     await told(case(of_type(Told), state=tmp_path))
-    assert [(about.running, about.offline) for about in Told.about] == [(False, True), (True, False), (False, False)]
+    assert [(about.running, about.offline) for about in Told.about] == [(True, True), (True, False), (False, False)]
 
 
 async def test_a_type_that_hangs_is_given_up_and_what_it_had_found_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

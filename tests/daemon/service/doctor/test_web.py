@@ -88,22 +88,23 @@ async def test_a_public_address_that_leads_to_the_port_itself_shows_more_than_it
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "headers", "level", "says"),
+    ("answer", "level", "says"),
     [
-        (404, "{}", {}, "ok", "leads here"),
-        (503, "", {"Retry_After": "30"}, "note", "an adapter that does not answer now"),
-        (502, "", {}, "note", "does not reach Jitney"),
-        (302, "", {"Location": "https://login.example.org/?token=canary"}, "problem", "leads elsewhere (HTTP 302)"),
-        (401, "", {}, "problem", "a login stands before"),
-        (403, "", {}, "problem", "a login stands before"),
-        (200, "<html>", {}, "problem", "somebody else's (HTTP 200)"),
-        (404, "<html>not found", {}, "problem", "somebody else's (HTTP 404)"),
+        ((404, "{}"), "ok", "leads here"),
+        ((503, "", {"Retry_After": "30"}), "note", "an adapter that does not answer now"),
+        ((502, ""), "note", "does not reach Jitney"),
+        ((302, "", {"Location": "https://login.example.org/?token=canary"}), "problem", "leads elsewhere (HTTP 302)"),
+        ((401, ""), "problem", "a login stands before"),
+        ((403, ""), "problem", "a login stands before"),
+        ((200, "<html>"), "problem", "somebody else's (HTTP 200)"),
+        ((404, "<html>not found"), "problem", "somebody else's (HTTP 404)"),
     ],
 )
 async def test_what_stands_at_the_public_address_is_told_apart(
-    status: int, body: str, headers: dict[str, str], level: str, says: str
+    answer: tuple[int, str, dict[str, str]], level: str, says: str
 ) -> None:
-    async with somebody(status, body, **headers) as url:
+    status, body, *headers = answer
+    async with somebody(status, body, **(headers[0] if headers else {})) as url:
         found = await told(url)
     assert [one for one in found if says in one[1] and one[0] == level]
     assert "canary" not in str(found)
