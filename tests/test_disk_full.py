@@ -4,7 +4,8 @@ import asyncio
 import io
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,8 +35,11 @@ log_format = "json"
 url = "{broker}"
 [http]
 listen = "127.0.0.1:{port}"
+[outbox]
+synchronous = "full"
 [owners.alice]
 """
+"""Full, because a card that fails loses what the operating system has not written yet, like a power cut."""
 
 
 @pytest.fixture(autouse=True)
@@ -44,15 +48,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "REFUSE_SECONDS", 0.02)
 
 
-async def until_refused(daemon: Daemon, number: int) -> int:
-    """Emit until the bus refuses; returns the number of the event that it did not take."""
+async def until_refused(daemon: Daemon, number: int) -> tuple[int, RefusedError]:
+    """Emit until the bus refuses; returns the number of the event that it did not take, and why."""
     while True:
         try:
             await daemon.context().emit(tick(number))
-        except RefusedError as error:
-            assert error.code == "not_kept"
-            assert "the disk is full: free some space" in str(error)
-            return number
+        except RefusedError as refusal:
+            return number, refusal
         number += 1
 
 
@@ -67,9 +69,10 @@ async def test_a_full_disk_refuses_sources_keeps_the_state_and_recovers_by_itsel
             await daemon.context().emit(*map(tick, range(50)))
             await daemon.context().save("cursor", b"50")
             disk.fill()
-            refused = await until_refused(daemon, 50)
+            refused, why = await until_refused(daemon, 50)
+            assert (why.code, "the disk is full: free some space" in str(why)) == ("not_kept", True)
             for _ in range(40):
-                assert await until_refused(daemon, refused) == refused
+                assert (await until_refused(daemon, refused))[0] == refused
             with pytest.raises(RefusedError):
                 await daemon.context().save("cursor", b"x" * 100_000)
             assert daemon.app._health.plain().status == "degraded"
@@ -123,6 +126,11 @@ async def test_a_webhook_on_a_full_disk_is_answered_503_and_taken_when_it_comes_
             assert {len(set(ids)) for ids in house.created("alice").values()} == {1}
 
 
+def note(number: int) -> bytes:
+    body = {"specversion": "1.0", "id": f"n{number}", "source": "/d", "type": "note", "data": {}}
+    return json.dumps(body).encode()
+
+
 async def health(port: int) -> dict[str, Any]:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/health/detailed") as answer:
         found: dict[str, Any] = await answer.json()
@@ -141,14 +149,11 @@ async def test_a_card_that_turned_read_only_takes_nothing_and_loses_nothing(brok
     path = tmp_path / "config.toml"
     place = tmp_path / "card"
     path.write_text(CONFIG.format(state=place / "state", broker=broker.url, port=port))
-    daemon = Process(path, port=port)
     image = tmp_path / "card.img"
-    async with observing(broker.port) as observer:
-        note: Callable[[int], bytes] = lambda n: json.dumps(  # noqa: E731 - one line of a message
-            {"specversion": "1.0", "id": f"n{n}", "source": "/d", "type": "note", "data": {}}
-        ).encode()
+    async with observing(broker.port) as observer, process(path, port) as daemon:
         with on_a_card(image, place, megabytes=32) as card:
             await daemon.start()
+            await observer.message("jitney/_bus/main/state")
             for number in range(20):
                 await observer.publish(INBOX, note(number))
             await observer.until(lambda: len(observer.events(NOTES)) == 20)
@@ -156,17 +161,26 @@ async def test_a_card_that_turned_read_only_takes_nothing_and_loses_nothing(brok
             for number in range(20, 30):
                 await observer.publish(INBOX, note(number))
             await until(lambda: failing(port))
-            report = await health(port)
-            assert report["status"] == "degraded"
+            assert (await health(port))["status"] == "degraded"
             assert len(observer.events(NOTES)) == 20
             assert await daemon.stop() == 0
         with on_a_card(image, place, megabytes=32):
             await daemon.start()
-            await observer.until(lambda: {one.id for one in observer.events(NOTES)} >= {f"n{n}" for n in range(30)})
-            assert (place / "state" / DATABASE).exists()
+            await observer.until(lambda: len({one.id for one in observer.events(NOTES)}) == 30)
             assert await daemon.stop() == 0
     written = [json.loads(line) for line in daemon.log.read_text().splitlines() if line.startswith("{")]
-    assert len([line for line in written if line["level"] in ("warning", "error")]) < 20
+    assert len([line for line in written if line["level"] in ("warning", "error")]) < 10
+
+
+@asynccontextmanager
+async def process(path: Path, port: int) -> AsyncIterator[Process]:
+    """Give a daemon that is started by hand, and gone at the end."""
+    daemon = Process(path, port=port)
+    try:
+        yield daemon
+    finally:
+        daemon.kill()
+        await daemon.ended()
 
 
 async def failing(port: int) -> bool:
@@ -176,7 +190,7 @@ async def failing(port: int) -> bool:
 async def test_a_start_on_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
     with in_memory(tmp_path / "state", megabytes=1) as disk:
         disk.fill()
-        with pytest.raises(stores.StoreError, match="the disk is full: free some space|the state folder .* No space"):
+        with pytest.raises(stores.StoreError, match=r"the disk is full: free some space|the state folder .* No space"):
             async with stores.Store(disk.path / DATABASE):
                 pass
         disk.free()

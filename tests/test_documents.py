@@ -31,7 +31,18 @@ from jitney.daemon.config.problems import ConfigError
 from jitney.topics import Command, Event, Kinds, State, cloudevents, requests
 from jitney.topics.tree import LAYOUT
 from tests.adapters.strava.playing import household
-from tests.documents import DOCUMENTS, ENVIRONMENT, REPOSITORY, VAULT, Snippet, blocks, first_cells, messages, snippets
+from tests.documents import (
+    CREDENTIALS,
+    DOCUMENTS,
+    ENVIRONMENT,
+    REPOSITORY,
+    VAULT,
+    Snippet,
+    blocks,
+    first_cells,
+    messages,
+    snippets,
+)
 
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?[^)]*\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -68,7 +79,12 @@ def check(text: str, folder: Path) -> None:
     """Do what `jitney check` does; raises ConfigError."""
     file = folder / "config.toml"
     file.write_text(text, encoding="utf-8")
-    loaded = examine(file, environ=ENVIRONMENT, vault=lambda _, name: VAULT.get(name), trials=True)
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    for name in CREDENTIALS:
+        (secrets / name).write_text("0123456789abcdef")
+    environ = {**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(secrets)}
+    loaded = examine(file, environ=environ, vault=lambda _, name: VAULT.get(name), trials=True)
     assert loaded.config.mqtt.topic_root == "jitney"
 
 

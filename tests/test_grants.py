@@ -14,7 +14,7 @@ from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.routes.settings import GrantSettings, RouteSettings
 from jitney.daemon.store.tables import DATABASE
 from jitney.topics import State
-from tests.daemon.running import Daemon, Observer, config, observing, running, tick
+from tests.daemon.running import Daemon, Observer, config, observing, payload, running, tick
 from tests.fakes.mosquitto import Broker
 from tests.waiting import DEADLINE, until
 
@@ -113,6 +113,25 @@ async def test_what_routes_publish_and_what_comes_by_the_inbox_arrives_too(broke
         await observer.message("jitney/bob/shared/alice/event/desk/door.opened")
         await observer.message("jitney/alice/event/desk/window.opened")
         assert len(shared(observer)) == 2
+
+
+@pytest.mark.parametrize("routes", [True, False])
+async def test_what_is_replayed_arrives_again_as_the_new_event_that_it_is(
+    broker: Broker, tmp_path: Path, *, routes: bool
+) -> None:
+    async with (
+        observing(broker.port) as observer,
+        running(config(broker.url, grants=(grant(),)), tmp_path) as daemon,
+    ):
+        await daemon.connected()
+        await daemon.context().emit(tick(1))
+        wanted = {"owner": "alice", "since": "2026-01-01T00:00:00Z", "routes": routes}
+        await observer.publish("jitney/_bus/main/request/route_replay", msgspec.json.encode(wanted))
+        answer = msgspec.json.decode(payload(await observer.message("jitney/_bus/main/response/route_replay")))
+        (again,) = answer["data"]["events"]
+        await observer.until(lambda: len(observer.on(SHOWN)) == 2)
+        assert [event.id for event in observer.events(SHOWN)] == ["played-alice-1", again["id"]]
+        assert observer.events(SHOWN) == observer.events(OWN)
 
 
 async def test_what_a_route_drops_is_not_shown(broker: Broker, tmp_path: Path) -> None:

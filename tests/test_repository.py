@@ -107,4 +107,6 @@ def test_the_wheel_holds_the_package_and_the_example_configuration(tmp_path: Pat
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {"jitney/topics/tree.py", "jitney/daemon/cli/__main__.py", "jitney/data/config.example.toml"} <= set(names)
+    units = {path.relative_to(REPOSITORY) for path in (REPOSITORY / "systemd").rglob("*") if path.is_file()}
+    assert {f"jitney/data/{unit}" for unit in units} <= set(names)
     assert {name.split("/")[0] for name in names} == {"jitney", f"jitney-{jitney.__version__}.dist-info"}

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -22,6 +23,7 @@ from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.administration import Administration, Handler
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
+from jitney.daemon.delivery.logbook import Logbook
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.publisher import Publisher
 from jitney.daemon.delivery.reception import Reception
@@ -35,6 +37,7 @@ from jitney.daemon.owners.vault import Vault
 from jitney.daemon.routing.lifecycle import Routes
 from jitney.daemon.service.holdings import Holdings
 from jitney.daemon.service.signs import Signs
+from jitney.daemon.service.watch import Watch
 from jitney.daemon.store.meta import client_id
 from jitney.daemon.store.secrets import Entry
 from jitney.daemon.store.store import Store
@@ -44,7 +47,9 @@ from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.erasure import Erasure
 from jitney.daemon.supervision.fleet import Fleet
 from jitney.daemon.supervision.runner import build
+from jitney.daemon.web.bulletin import Bulletin
 from jitney.daemon.web.health import Health
+from jitney.daemon.web.parts import Parts
 from jitney.topics import HOUSE, RESERVED, TopicTree
 from jitney.topics.messages import ROUTE
 from jitney.topics.tree import CommandTopic, InboxTopic
@@ -93,7 +98,7 @@ class App:
                 ("reception", self._reception.run()),
                 ("administration", self._administration.run()),
                 ("retention", self._retention.run()),
-                ("health", self._health.run()),
+                ("health", self._bulletin.run()),
                 ("routes", self._routes.run()),
                 ("discovery", self._discovery.run()),
             ):
@@ -120,7 +125,7 @@ class App:
 
     def tell_configuration(self, *, refused: Sequence[str] = ()) -> None:
         """Publish that a configuration is in force now, or why another one was ``refused``, line by line."""
-        self._health.configured(refused)
+        self._bulletin.configured(refused)
 
     async def reload(self, config: Config) -> Plan:
         """Put another configuration in force and return what has changed; whoever that does not concern goes on.
@@ -150,6 +155,7 @@ class App:
                 if how == "removed":
                     self._services.declarations.forget(name)
         self.config = config
+        self._logbook.use(config.bus.log_mqtt)
         self._serve(owners, enabled)
         await self._routes.use(config)
         await self._discovery.use(config)
@@ -181,10 +187,13 @@ class App:
         self._serve(Owners(config.owners), self._doors.adapters)
         await self._discovery.load()
         await self._routes.load()
+        await enter(self._logbook)
         if config.http.listen or self._handed:
             from jitney.daemon.web.server import serve  # noqa: PLC0415 - costs memory where no port is wanted
 
-            self._port = await enter(serve(config.http.listen, self._health, self._doors, handed=self._handed))
+            http = config.http
+            page = serve(http.listen, self._health, self._doors, handed=self._handed, metrics=http.metrics)
+            self._port = await enter(page)
 
     async def _build(self, store: Store) -> None:
         self._store = store
@@ -269,19 +278,26 @@ class App:
             state_dir=self._state_dir,
             connected=lambda: self._connection.session is not None,
         )
+        self._logbook = Logbook(tree, turns, instance=config.bus.instance, counters=counters)
+        self._logbook.use(config.bus.log_mqtt)
+        self._administration.handlers["log_level"] = self._logbook.requested
         self._administration.handlers["erase_owner"] = self._erasure.requested
         kept = Holdings(store, ledger, self._outbox, adapters=lambda: self.config.adapters, state_dir=self._state_dir)
         self._administration.handlers.update(kept.handlers())
         self._health = Health(
-            connection=self._connection,
-            outbox=self._outbox,
-            ledger=ledger,
-            store=store,
-            runners=self._runners,
-            retained=self._retained,
-            publisher=self._publisher,
-            counters=counters,
+            Parts(
+                connection=self._connection,
+                outbox=self._outbox,
+                ledger=ledger,
+                store=store,
+                runners=self._runners,
+                retained=self._retained,
+                publisher=self._publisher,
+                counters=counters,
+                actions=lambda: self._routes.waiting(),  # noqa: PLW0108 - they are built after it
+            )
         )
+        self._bulletin = Bulletin(self._health)
         watched = (self._outbox, self._reception, self._retention, self._discovery)
         self.signs = Signs(
             connection=self._connection,
@@ -291,6 +307,7 @@ class App:
             runners=self._runners,
             pulses=[part.pulse for part in watched],
         )
+        self._health.verdict.stuck = Watch(self.signs.lives, clock=time.monotonic).overdue
         self._routes = Routes(
             services,
             tree,

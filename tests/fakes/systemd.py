@@ -5,6 +5,7 @@ runs as a service is started in it.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,9 @@ LOWER: Final = "JITNEY_SYSTEMD_ROOT"
 """Environment variable: the root of another distribution, made by debootstrap with systemd, dbus and Python."""
 
 _BARE: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+_MAY_MOUNT: Final = 21
+"""The number of CAP_SYS_ADMIN."""
+
 _CONTROLLERS: Final = ("devices", "memory", "pids")
 
 
@@ -33,6 +37,9 @@ def unavailable() -> str:
     """Return why there can be no lab here, empty when there can."""
     if os.getuid() != 0:
         return "only root can boot a systemd"
+    capable = re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())
+    if capable is None or not int(capable[1], 16) >> _MAY_MOUNT & 1:
+        return "root may not mount anything here, so it cannot boot a systemd"
     missing = [name for name in ("systemd-nspawn", "nsenter", "systemctl") if shutil.which(name) is None]
     return f"{', '.join(missing)} not installed: on Debian  apt install systemd-container" if missing else ""
 

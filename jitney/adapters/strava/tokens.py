@@ -21,6 +21,9 @@ from jitney.adapters.strava.oauth import OAuth
 from jitney.adapters.strava.reading import one
 from jitney.topics import JitneyError
 
+LEAVE: Final = 2.5
+"""Seconds that a refresh which has begun may take on after a stop: its answer is the only copy of new tokens."""
+
 MARGIN: Final = 300.0
 """Seconds before its end in which an access token is no longer used."""
 
@@ -242,16 +245,19 @@ class _Held:
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T], name: str) -> T:
-    """Await ``work`` and let it finish before a cancellation goes on; its own deadlines limit how long that takes."""
+    """Await ``work``; when that is cancelled, it has ``LEAVE`` seconds to finish before the cancellation goes on."""
     task = asyncio.create_task(work, name=name)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        while not task.done():
+        until = asyncio.get_running_loop().time() + LEAVE
+        while not task.done() and (left := until - asyncio.get_running_loop().time()) > 0:
             try:
-                await asyncio.wait((task,))
+                await asyncio.wait((task,), timeout=left)
             except asyncio.CancelledError:
                 continue
+        task.cancel()
+        await asyncio.wait((task,))
         if not task.cancelled():
             task.exception()
         raise

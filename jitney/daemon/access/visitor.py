@@ -84,7 +84,7 @@ class Visitor(asyncio.BufferedProtocol):
     async def subscribe(self, pattern: str) -> int:
         """Subscribe, and ask for what is retained; returns the broker's reason code, or CUT."""
         return await self._asked(
-            lambda number: SubscribePacket(number, [TopicFilter(pattern, max_qos=QoS.AT_LEAST_ONCE)]).write()
+            lambda number: SubscribePacket(number, [_filter(pattern)]).write()
         )
 
     async def publish(
@@ -255,6 +255,10 @@ async def visiting(
         await visitor.leave()
     finally:
         await visitor.vanish()
+
+
+def _filter(pattern: str) -> TopicFilter:
+    return TopicFilter(pattern, max_qos=QoS.AT_LEAST_ONCE, retain_as_published=False)
 
 
 def _connect(options: ConnectOptions, will: Message | None) -> ConnectPacket:

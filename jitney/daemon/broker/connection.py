@@ -45,7 +45,7 @@ CONFIRMATION_DEADLINE = 30.0
 END_DEADLINE: Final = 5.0
 """Seconds until a session that was aborted has told so."""
 
-_WORDS: Final = {BrokerRefusedError: "refused", ProtocolUnsupportedError: "unsupported"}
+_WORDS: Final[dict[type[Exception], str]] = {BrokerRefusedError: "refused", ProtocolUnsupportedError: "unsupported"}
 """What a failure counts as."""
 
 _log = get("broker")

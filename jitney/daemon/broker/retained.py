@@ -38,7 +38,7 @@ class RetainedTree:
         self.state_topic = tree.name(BusTopic(instance, "state"))
         self._tree = tree
         self._ledger = ledger
-        self._instance = instance
+        self.instance = instance
         self._adapters = adapters
         self.version = version
         self.boot = utc_now()
@@ -51,7 +51,7 @@ class RetainedTree:
             *(self.branch.patterns if self.branch is not None else ()),
             *(self._tree.filter(kind, adapter=name) for name in self._adapters for kind in (StateTopic, StatusTopic)),
             self._tree.filter(AlertTopic),
-            self._tree.filter(BusTopic, instance=self._instance),
+            self._tree.filter(BusTopic, instance=self.instance),
         ]
 
     def state(self, word: str) -> bytes:
@@ -60,7 +60,7 @@ class RetainedTree:
 
     def say(self, name: str, payload: bytes) -> None:
         """Publish something of the bus itself, retained."""
-        self._ledger.put(self._tree.name(BusTopic(self._instance, name)), payload, owner=BUS, adapter="")
+        self._ledger.put(self._tree.name(BusTopic(self.instance, name)), payload, owner=BUS, adapter="")
 
     def serve(self, owners: Collection[str], adapters: Collection[str]) -> None:
         """Know these people and adapters from now on; what is retained of people who are gone is cleared."""
@@ -104,7 +104,7 @@ class RetainedTree:
                 return owner, ""
             case AlertTopic(owner, alert) if alert.partition(".")[0] in self._adapters:
                 return owner, ""
-            case BusTopic(instance, _) if instance == self._instance:
+            case BusTopic(instance, _) if instance == self.instance:
                 return BUS, ""
         return None
 

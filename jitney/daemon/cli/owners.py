@@ -21,6 +21,12 @@ what waits to be published, retained topics, files. It also works for somebody w
 more. What the configuration says of them stays, and so does what others have received.
 """
 
+_EXAMPLES: Final = """examples:
+  jitney owners usage                      what each of them takes
+  jitney owners export alice alice.tar.gz  all of it, to read
+  jitney owners erase alice                for good
+"""
+
 _EPILOG: Final = """examples:
   jitney owners erase alice          asks first
   jitney owners erase alice --yes    does not
@@ -35,6 +41,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "owners",
         help="what is kept of somebody: how much, all of it to read, or erase it",
         description="What concerns the people of the bus as a whole.",
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 from jitney.daemon.cli.common import UsageError
 from jitney.daemon.cli.instants import local
 from jitney.daemon.cli.routes_asking import asked
-from jitney.daemon.routes.compiled import SCHEDULED, Route
+from jitney.daemon.routes.compiled import SCHEDULED, Route, is_tick
 from jitney.daemon.routes.trials import event_of
 from jitney.daemon.routes.words import mean
 from jitney.daemon.routing.journal_messages import Explanation, Recent, Recorded
+from jitney.daemon.routing.timetable import Tick, scheduled
+from jitney.daemon.routing.timing import Timing
 from jitney.topics import HOUSE, RESERVED, Event, InvalidPayloadError, cloudevents
 
 FORMS: Final = 'a CloudEvent, a line of `jitney tail --json`, or {"type": …, "data": {…}} as in [[routes.tests]]'
@@ -60,9 +62,9 @@ class Cases:
             told = asked(args, request="route_explain", data=data, kind=Explanation)
             return self._recorded([told.event], {told.event.owner: told.variables}, routes)
         if only is not None and args.last is None and not only.patterns:
-            return self._given(_tick(only), routes)
+            return self._given(_tick(only, self._now() or datetime.now(self._zone), self._zone), routes)
         owners = list(only.owners) if only is not None and only.owners else "*"
-        types = list(only.patterns) if only is not None else "*"
+        types = list(only.patterns or [SCHEDULED]) if only is not None else "*"
         data = {"owner": args.owner or owners, "type": types, "limit": args.last or 1, "whole": True}
         recent = asked(args, request="route_recent", data=data, kind=Recent)
         return self._recorded(recent.events, recent.variables, routes)
@@ -82,10 +84,11 @@ class Cases:
     def _recorded(
         self, events: Sequence[Recorded], variables: Mapping[str, Mapping[str, Any]], routes: Sequence[Route]
     ) -> list[Given]:
+        only = routes[0] if self._args.name is not None else None
         now, given = self._now(), _variables(self._args.variables)
         found: list[Given] = []
         for one in events:
-            if (event := one.event) is None:
+            if (event := one.event) is None or (only is not None and is_tick(event) and not only.answers(event)):
                 continue
             case = Case(
                 event=event,
@@ -99,7 +102,7 @@ class Cases:
         return found
 
     def _wants(self, route: Route, event: Event) -> bool:
-        return self._args.name is not None or route.wants(event.owner, event.type)
+        return self._args.name is not None or route.answers(event)
 
     def _now(self) -> datetime | None:
         if self._args.now is None:
@@ -145,9 +148,13 @@ def _event(route: Route, table: Mapping[str, Any], *, owner: str = "") -> Event:
         raise UsageError(message) from error
 
 
-def _tick(route: Route) -> dict[str, Any]:
-    """Return the table of the event that the schedule of a route makes."""
-    return {"type": SCHEDULED, "adapter": "route", "subject": route.name, "data": {"route": route.name}}
+def _tick(route: Route, now: datetime, zone: tzinfo) -> dict[str, Any]:
+    """Return the table of the event that the schedule of a route has made last, as seen from ``now``."""
+    schedule = Timing.of(route.settings).schedule
+    at = now.timestamp()
+    event = scheduled(Tick("", route.name, schedule.last(at, zone) if schedule else at), zone)
+    data = msgspec.json.decode(event.data)
+    return {"type": event.type, "adapter": event.adapter, "subject": route.name, "time": event.time, "data": data}
 
 
 def _content(place: str) -> bytes:

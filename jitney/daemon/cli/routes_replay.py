@@ -39,6 +39,7 @@ _WHY: Final[dict[Why, str]] = {
     "dropped": "a route had kept it from being published",
     "too_large": "it has no room for what would be added",
     "stopped": "the replay ended before it",
+    "scheduled": "a schedule makes it, for its route alone",
 }
 
 

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon import log
 from jitney.daemon.app import App
 from jitney.daemon.cli.certificates import look_up_lazily
 from jitney.daemon.cli.common import from_vault
 from jitney.daemon.config.load import examine
 from jitney.daemon.config.paths import default_path, state_dir
+from jitney.daemon.config.problems import ConfigError, Problem
 from jitney.daemon.config.schema import Config
 from jitney.daemon.reloading import Reloading
 from jitney.daemon.service.herald import Herald
@@ -43,10 +45,13 @@ def run(args: argparse.Namespace) -> int:
     loaded = examine(path, environ=os.environ, vault=from_vault)
     config = loaded.config
     log.register(config)
-    log.configure(config.bus.log_format, config.bus.log_level)
-    for warning in loaded.warnings:
-        log.get("config").warning(str(warning))
-    asyncio.run(_run(config, path, notifier=notifier, handed=handed))
+    try:
+        log.configure(config.bus.log_format, config.bus.log_level)
+        for warning in loaded.warnings:
+            log.get("config").warning(str(warning))
+        asyncio.run(_run(config, path, notifier=notifier, handed=handed))
+    except (MisconfiguredError, log.LogFormatError) as error:
+        raise ConfigError([Problem(str(path), 0, "", str(error))]) from error
     return 0
 
 

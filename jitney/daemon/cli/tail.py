@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from msgspec import Struct
 
@@ -42,6 +42,16 @@ _EPILOG: Final = """examples:
 
 It connects again by itself when the broker goes away. Ctrl-C ends it.
 """
+
+
+class Wanted(Protocol):
+    """What is to be shown."""
+
+    def patterns(self, tree: TopicTree) -> list[str]:
+        """Return the topic filters to subscribe."""
+
+    def shows(self, heard: Heard, address: Topic) -> bool:
+        """Tell whether a message is one of those asked for."""
 
 
 class Watch(Struct, frozen=True):
@@ -119,7 +129,7 @@ def for_person() -> Callable[[Heard, Topic], str]:
     return Lines(paint, columns=lambda: shutil.get_terminal_size().columns if terminal else 0).line
 
 
-async def follow(settings: MqttSettings, watch: Watch, line: Callable[[Heard, Topic], str]) -> NoReturn:
+async def follow(settings: MqttSettings, watch: Wanted, line: Callable[[Heard, Topic], str]) -> NoReturn:
     """Print a line for each message, over every loss of the connection; raises BrokerRefusedError."""
     tree = TopicTree(settings.topic_root)
     told = _Told()

@@ -11,6 +11,7 @@ from jitney.adapters.errors import MisconfiguredError
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.checks import check_bus, check_discovery, check_http, check_mqtt, is_absolute
 from jitney.daemon.config.convert import Converter
+from jitney.daemon.config.migrations import FIRST, STEPS, VERSION, Steps, newest
 from jitney.daemon.config.parts import Whole, together
 from jitney.daemon.config.paths import state_dir
 from jitney.daemon.config.problems import ConfigError, Problem, Problems
@@ -29,9 +30,6 @@ from jitney.daemon.config.sections import Sections
 from jitney.daemon.config.words import got
 from jitney.daemon.routes.settings import GrantSettings, RouteSettings
 
-VERSION: Final = 1
-"""The version of the file's format that is read and, when the file names none, assumed."""
-
 _OTHERS_MAY_READ: Final = 0o044
 
 
@@ -44,6 +42,8 @@ class Loaded(Struct, frozen=True):
 
     config: Config
     warnings: tuple[Problem, ...]
+    plain: tuple[Secret, ...] = ()
+    """The secrets that stand in the files themselves."""
 
 
 def load(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None) -> Config:
@@ -51,12 +51,27 @@ def load(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None) 
     return examine(path, environ=environ, vault=vault).config
 
 
-def examine(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None, trials: bool = False) -> Loaded:
+def examine(
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    vault: Vault | None = None,
+    trials: bool = False,
+    steps: Steps = STEPS,
+) -> Loaded:
     """Return the configuration in a file and its warnings; raises ConfigError with all of its problems.
 
-    With ``trials`` a test of a route that fails is a problem too.
+    With ``trials`` a test of a route that fails is a problem too. A file of an older version is read through ``steps``.
     """
-    return _judged(together(path), environ=environ, vault=vault, trials=trials)
+    return _judged(together(path, steps=steps), environ=environ, vault=vault, trials=trials, steps=steps)
+
+
+def would_load(whole: Whole, *, environ: Mapping[str, str], steps: Steps = STEPS) -> Loaded:
+    """Return what the files of a configuration are where every secret that they refer to is there.
+
+    Raises ConfigError.
+    """
+    return _judged(whole, environ=environ, steps=steps, fetch=False)
 
 
 def judge(
@@ -66,14 +81,22 @@ def judge(
     return _judged(Whole((parsed(text, path),)), environ=environ, vault=vault, trials=trials)
 
 
-def _judged(whole: Whole, *, environ: Mapping[str, str], vault: Vault | None, trials: bool) -> Loaded:
+def _judged(
+    whole: Whole,
+    *,
+    environ: Mapping[str, str],
+    vault: Vault | None = None,
+    trials: bool = False,
+    steps: Steps = STEPS,
+    fetch: bool = True,
+) -> Loaded:
     document, folder = whole.document, whole.parts[0].path.parent
     problems = Problems(str(whole.parts[0].path), whole.places)
     for key, message in whole.clashes:
         problems.add(key, message)
-    _check_versions(whole, problems)
+    _check_versions(whole, problems, newest(steps))
     in_vault = None if vault is None else lambda name: vault(_state_folder(document, environ), name)
-    references = References(problems, folder=folder, environ=environ, vault=in_vault)
+    references = References(problems, folder=folder, environ=environ, vault=in_vault, fetch=fetch)
     converter = Converter(problems, references)
     config = _config(document, converter, problems=problems, folder=folder, trials=trials)
     problems.raise_any()
@@ -83,7 +106,7 @@ def _judged(whole: Whole, *, environ: Mapping[str, str], vault: Vault | None, tr
             remedy = f"chmod {part.mode & 0o700:o} {part.path}"
             problems.warn(key, f"holds this secret and others on this machine can read it: {remedy}")
     files = (*(str(part.path.absolute()) for part in whole.parts), *(script.path for script in config.scripts))
-    return Loaded(replace(config, files=files), problems.warnings)
+    return Loaded(replace(config, files=files), problems.warnings, tuple(references.plain.values()))
 
 
 def state_folder(path: Path, *, environ: Mapping[str, str]) -> Path:
@@ -153,15 +176,18 @@ def _discovery(document: dict[str, Any], converter: Converter) -> DiscoverySetti
     return converter.section(DiscoverySettings, document["discovery"], ("discovery",))
 
 
-def _check_versions(whole: Whole, problems: Problems) -> None:
-    """Note a version that is none; raises ConfigError for a newer one, of which nothing else can be judged."""
+def _check_versions(whole: Whole, problems: Problems, newest: int) -> None:
+    """Note a version that is none or older; raises ConfigError for a newer one, of which nothing else can be judged."""
     for part in whole.parts:
-        version = part.document.get("version", VERSION)
-        line = part.lines.get(("version",), 0)
-        if type(version) is not int or version < VERSION:
-            problems.add_at(line, ("version",), f"expected {VERSION}, got {got(version)}", file=str(part.path))
-        elif version > VERSION:
+        file, version = str(part.path), part.document.get(VERSION, newest)
+        line = part.lines.get((VERSION,), 0)
+        if part.older:
+            remedy = f"`jitney migrate -c {whole.parts[0].path}` shows what would change"
+            problems.warn_at(line, f"is of version {part.older}: {remedy}", file=file)
+        elif type(version) is not int or version < FIRST:
+            problems.add_at(line, (VERSION,), f"expected {newest}, got {got(version)}", file=file)
+        elif version > newest:
             made = f"made by a newer Jitney, with version {got(version)}"
-            message = f"{made}; this one reads version {VERSION}: upgrade it"
-            problems.add_at(line, ("version",), message, file=str(part.path))
+            message = f"{made}; this one reads version {newest}: upgrade it"
+            problems.add_at(line, (VERSION,), message, file=file)
             problems.raise_any()

@@ -4,15 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from jitney.daemon.config.migrations import STEPS, VERSION, Steps
 from jitney.daemon.config.positions import Key
 from jitney.daemon.config.problems import ConfigError, Place, Problem
 from jitney.daemon.config.reading import Part, part, unreadable
 
 LISTS: Final = ("routes", "grants")
 """Sections of which each file can have some; any other key stands in one file only."""
-
-VERSION: Final = "version"
-"""The key that each file has for itself."""
 
 
 class Whole:
@@ -30,7 +28,7 @@ class Whole:
             for key, line in one.lines.items():
                 shifted = _shifted(key, shifts)
                 if key != (VERSION,) and self._owners.setdefault(shifted, one) is one:
-                    self.places.setdefault(shifted, Place(str(one.path), line))
+                    self.places.setdefault(shifted, Place(str(one.path), line, one.was.get(key, "")))
 
     def part(self, key: Key) -> Part:
         """Return the file in which a key stands."""
@@ -57,13 +55,16 @@ class Whole:
             self.clashes.append((key, f"stands in another file too{where}: leave one of the two out"))
 
 
-def together(path: Path) -> Whole:
-    """Return all files of the configuration at ``path``; raises ConfigError with everything that cannot be read."""
+def together(path: Path, *, steps: Steps = STEPS) -> Whole:
+    """Return all files of the configuration at ``path``; raises ConfigError with everything that cannot be read.
+
+    What files of an older version say is told in the newest, to which ``steps`` lead.
+    """
     parts: list[Part] = []
     problems: list[Problem] = []
     for one in (path, *beside(path)):
         try:
-            parts.append(part(one))
+            parts.append(part(one, steps=steps))
         except ConfigError as error:
             problems += error.problems
     if problems:

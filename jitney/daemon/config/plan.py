@@ -14,7 +14,7 @@ How = Literal["added", "removed", "changed"]
 FIXED: Final = ("bus", "mqtt", "outbox", "http")
 """Sections that count from the next start on…"""
 
-LIVE: Final = frozenset({("bus", "log_level")})
+LIVE: Final = frozenset({("bus", "log_level"), ("bus", "log_mqtt")})
 """…but for these keys."""
 
 

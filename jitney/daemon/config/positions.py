@@ -12,6 +12,9 @@ from typing import Final
 Key = tuple[str | int, ...]
 """The way to a value: names of keys and indices of arrays, counted from 0."""
 
+_Name = tuple[str, int, int]
+"""A name of a key, where it begins and where it ends."""
+
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
 _QUOTED: Final = re.compile(r'"(?:\\.|[^"\\\n])*"' + r"|'[^'\n]*'")
@@ -29,6 +32,19 @@ def positions(text: str) -> dict[Key, int]:
     return scan.lines
 
 
+def names(text: str) -> list[tuple[Key, int, int]]:
+    """Return where each name of a key is written, in headers and before values: the key, its begin and its end.
+
+    Raises ValueError for a document that is not TOML.
+    """
+    scan = _Scan(text)
+    try:
+        scan.document()
+    except _LostError as error:
+        raise ValueError("not TOML") from error
+    return scan.names
+
+
 class _LostError(Exception):
     """The text at this place is not TOML."""
 
@@ -36,6 +52,7 @@ class _LostError(Exception):
 class _Scan:
     def __init__(self, text: str) -> None:
         self.lines: dict[Key, int] = {}
+        self.names: list[tuple[Key, int, int]] = []
         self._text = text
         self._at = 0
         self._breaks = [match.start() for match in re.finditer("\n", text)]
@@ -67,37 +84,43 @@ class _Scan:
         return (*array, index)
 
     def _header(self, end: str, line: int) -> Key:
-        *ways, name = self._names()
+        *ways, last = self._names()
         self._expect(end)
         key: Key = ()
         for way in ways:
-            key = (*key, way)
+            key = self._named(key, way)
             self.lines.setdefault(key, line)
             if key in self._last:
                 key = (*key, self._last[key])
-        return (*key, name)
+        return self._named(key, last)
 
     def _pair(self, table: Key) -> None:
         line = self._line()
         key = table
         for name in self._names():
-            key = (*key, name)
+            key = self._named(key, name)
             self.lines.setdefault(key, line)
         self._expect("=")
         self._peek(_SPACE)
         self._value(key)
 
-    def _names(self) -> list[str]:
+    def _named(self, table: Key, name: _Name) -> Key:
+        """Return the key of a name in a table, after noting where it is written."""
+        text, begin, end = name
+        self.names.append(((*table, text), begin, end))
+        return (*table, text)
+
+    def _names(self) -> list[_Name]:
         names = [self._name()]
         while self._peek(_SPACE) == ".":
             self._expect(".")
             names.append(self._name())
         return names
 
-    def _name(self) -> str:
+    def _name(self) -> _Name:
         self._peek(_SPACE)
         name = self._take(_NAME)
-        return _unquoted(name) if name[0] in "\"'" else name
+        return _unquoted(name) if name[0] in "\"'" else name, self._at - len(name), self._at
 
     def _value(self, key: Key) -> None:
         if self._found("["):

@@ -35,10 +35,11 @@ class ConfigError(JitneyError):
 
 
 class Place(Struct, frozen=True):
-    """Where a key stands."""
+    """Where a key stands, and as what where it has another name there: the file is of an older version."""
 
     file: str
     line: int
+    was: str = ""
 
 
 class Problems:
@@ -68,6 +69,10 @@ class Problems:
     def warn(self, key: Key, message: str) -> None:
         """Note what a person should know, but what does not keep the configuration from being used."""
         self._warnings.append(self._problem(key, message))
+
+    def warn_at(self, line: int, message: str, *, file: str) -> None:
+        """Note what a person should know of a file."""
+        self._warnings.append(Problem(file, line, "", one_line(message)))
 
     def place(self, key: Key) -> Place:
         """Return where ``key`` or the nearest table around it stands; line 0 when none of them does."""
@@ -101,7 +106,8 @@ class Problems:
 
     def _problem(self, key: Key, message: str) -> Problem:
         place = self.place(key)
-        return Problem(place.file, place.line, dotted(key), one_line(message))
+        here = f" (here it is still {place.was})" if place.was else ""
+        return Problem(place.file, place.line, dotted(key), one_line(message + here))
 
 
 def dotted(key: Key) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from jitney.daemon.config.migrations import STEPS, Steps, due, migrated
 from jitney.daemon.config.positions import Key, positions
 from jitney.daemon.config.problems import ConfigError, Problem, one_line
 
@@ -30,28 +32,48 @@ _HINTS: Final = {
 
 
 class Part(Struct, frozen=True):
-    """One file of a configuration: where it is, what it says, the lines of its keys, and its mode."""
+    """One file of a configuration: where it is, what it says, the lines of its keys, its mode, and itself.
+
+    What a file of an older version says is told in the newest: then ``older`` is its version, and ``was`` what those
+    keys are called there that have another name now.
+    """
 
     path: Path
     document: dict[str, Any]
     lines: Mapping[Key, int]
     mode: int = 0
+    raw: bytes = b""
+    older: int = 0
+    was: Mapping[Key, str] = {}
 
 
-def part(path: Path) -> Part:
+def part(path: Path, *, steps: Steps = STEPS) -> Part:
     """Return what a file says; raises ConfigError where that cannot be read."""
-    text, mode = _read(path)
-    return parsed(text, path, mode=mode)
+    raw, mode = _read(path)
+    return replace(parsed(decoded(raw, path), path, steps=steps), mode=mode, raw=raw)
 
 
-def parsed(text: str, path: Path, *, mode: int = 0) -> Part:
+def parsed(text: str, path: Path, *, steps: Steps = STEPS) -> Part:
     """Return what a text would say as a file; raises ConfigError."""
     document, lines = _parse(text, path)
-    return Part(path, document, lines, mode)
+    if since := due(document, steps):
+        now = migrated(text, path, since=since, steps=steps)
+        if now.text != text:
+            return Part(path, tomllib.loads(now.text), now.lines, older=since, was=now.was)
+    return Part(path, document, lines)
 
 
-def _read(path: Path) -> tuple[str, int]:
-    """Return the text and the mode of a file."""
+def decoded(raw: bytes, path: Path) -> str:
+    """Return a file as a text without its byte order mark, whose lines end in one character; raises ConfigError."""
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise unreadable(path, "not UTF-8: save it in that encoding", line=line) from None
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """Return a file and its mode."""
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
@@ -63,11 +85,7 @@ def _read(path: Path) -> tuple[str, int]:
         raise unreadable(path, f"cannot be read by this user: {reason}") from None
     if len(raw) > LARGEST:
         raise unreadable(path, f"larger than {LARGEST // 1024} KiB: this is not a configuration of Jitney")
-    try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n"), mode
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise unreadable(path, "not UTF-8: save it in that encoding", line=line) from None
+    return raw, mode
 
 
 def _parse(text: str, file: Path) -> tuple[dict[str, Any], Mapping[Key, int]]:

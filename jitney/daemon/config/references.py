@@ -18,6 +18,11 @@ from jitney.topics import JitneyError
 InVault = Callable[[str], Secret | None]
 """Returns a secret of the vault by its name, None when there is none; raises JitneyError, without a secret in it."""
 
+_STAND_IN: Final = "0" * 64
+"""Takes the place of a secret that is not to be fetched."""
+
+_SOURCES: Final = frozenset({"env", "file", "credential", "vault"})
+
 _WORTH_HIDING: Final = 4
 """Shorter ones would make a riddle of every text; a Secret itself shows as many characters."""
 
@@ -28,17 +33,27 @@ _SHELL: Final = re.compile(r"\$(?:\w+|\{\w+\})")
 
 
 class References:
-    """Fetches the secrets of one configuration file, which lies in ``folder``; ``vault`` None: there is none here."""
+    """Fetches the secrets of one configuration file, which lies in ``folder``; ``vault`` None: there is none here.
+
+    With ``fetch`` false what is referred to need not be there.
+    """
 
     def __init__(
-        self, problems: Problems, *, folder: Path, environ: Mapping[str, str], vault: InVault | None = None
+        self,
+        problems: Problems,
+        *,
+        folder: Path,
+        environ: Mapping[str, str],
+        vault: InVault | None = None,
+        fetch: bool = True,
     ) -> None:
-        self.plain: list[Key] = []
-        """The keys whose secret stands in the file itself."""
+        self.plain: dict[Key, Secret] = {}
+        """The keys whose secret stands in the file itself, and that secret."""
         self._problems = problems
         self._folder = folder
         self._environ = environ
         self._vault = vault
+        self._fetch = fetch
         self._fetched: list[Secret] = []
 
     def secret(self, value: object, key: Key) -> Secret | None:
@@ -64,6 +79,8 @@ class References:
         if isinstance(value, dict) and len(value) == 1:
             ((source, name),) = value.items()
             if isinstance(name, str) and name:
+                if not self._fetch and source in _SOURCES:
+                    return _STAND_IN
                 match source:
                     case "env":
                         return self._env(name)
@@ -78,7 +95,7 @@ class References:
 
     def _plain(self, value: str, key: Key) -> str:
         if value:
-            self.plain.append(key)
+            self.plain[key] = Secret(value)
         if _SHELL.fullmatch(value):
             self._problems.warn(
                 key, 'a "$" is not expanded here: to read an environment variable, use { env = "NAME" }'

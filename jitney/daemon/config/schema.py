@@ -18,7 +18,8 @@ Url = Annotated[str, Meta(extra={EXPECTS: "a URL"})]
 class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[bus]`: this instance. ``state_dir`` empty: $STATE_DIRECTORY, else the XDG state folder.
 
-    ``time_zone`` is a name such as Europe/Berlin; empty: that of this machine.
+    ``time_zone`` is a name such as Europe/Berlin; empty: that of this machine. ``log_mqtt`` is the level from which
+    on lines also go to the broker.
     """
 
     instance: str = "main"
@@ -26,6 +27,7 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     time_zone: str = ""
     log_level: Level = "info"
     log_format: Literal["auto", "console", "json", "journal"] = "auto"
+    log_mqtt: Literal["off", "debug", "info", "warning", "error"] = "off"
 
 
 class MqttSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,10 +60,14 @@ class OutboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[http]`: health over HTTP. An empty ``listen`` opens no port; port 0 takes any free one."""
+    """`[http]`: health over HTTP. An empty ``listen`` opens no port; port 0 takes any free one.
+
+    ``metrics``: there is /metrics for Prometheus, in which the people and adapters are named.
+    """
 
     listen: str = "127.0.0.1:8077"
     public_url: Url = ""
+    metrics: bool = False
 
 
 class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

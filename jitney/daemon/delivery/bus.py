@@ -166,7 +166,7 @@ class Bus:
         def settled(kept: bool) -> None:  # noqa: FBT001 - the store's callback
             if kept:
                 self._copies.kept(copies)
-            for plan in plans:
+            for plan in plans if kept else reversed(plans):
                 plan.begin(kept)
 
         self._outbox.put_durable(entries + copies, seen, settled)

@@ -230,7 +230,7 @@ class Outbox:
             lane.head.clear()
             if not all(entry.row for entry in entries):
                 first += [(entry.row, lane.id, entry.topic, entry.payload) for entry in entries]
-        self._store.write(rows.SEQ, [(lane.seq, lane.id) for lane in waiting])
+        self._store.write(rows.SEQ, [(lane.seq, lane.id) for lane in waiting], told)
         await self._store.committed(quiet=True)
         await self._store.read(lambda db: rows.put_first(db, first))
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol, cast
 
 from jitney.adapters.base import Log
+from jitney.daemon.log.levels import levels
 from jitney.daemon.log.structured import structlog
 
 
@@ -34,6 +35,11 @@ def bound(*, owner: str = "", adapter: str = "", event_id: str = "") -> Iterator
         yield
 
 
+def parts() -> frozenset[str]:
+    """Return the parts that have a logger."""
+    return frozenset(_loggers)
+
+
 def renew() -> None:
     """Let every logger find out anew how it is configured."""
     for logger in _loggers.values():
@@ -47,9 +53,11 @@ class _Lazy:
         self._part = part
 
     def __getattr__(self, level: str) -> Any:  # noqa: ANN401 - a method of structlog's
-        method = getattr(structlog.get_logger(part=self._part).bind(), level)
-        if structlog.is_configured():
-            setattr(self, level, method)
+        if not structlog.is_configured():
+            return getattr(structlog.get_logger(part=self._part).bind(), level)
+        logger = structlog.wrap_logger(None, wrapper_class=levels.wrapper(self._part), part=self._part)
+        method = getattr(logger.bind(), level)
+        setattr(self, level, method)
         return method
 
     def renew(self) -> None:

@@ -15,6 +15,7 @@ from jitney.daemon.routes.settings import HandlerSettings, RouteSettings, Words
 from jitney.daemon.routes.templates import compile_expression
 from jitney.daemon.routes.timing import OncePer, check_times, compile_once_per
 from jitney.daemon.routes.words import shown
+from jitney.topics import Event
 from jitney.topics.messages import ROUTE
 
 __all__ = ["Fault", "Index", "Reason", "Route", "compile_routes"]
@@ -23,6 +24,11 @@ SCHEDULED: Final = f"{ROUTE}.scheduled"
 """The type of the event that a schedule makes; its subject is the route."""
 
 LONGEST_NAME: Final = 100
+
+
+def is_tick(event: Event) -> bool:
+    """Tell whether an event is one that a schedule makes: only the route that is its subject answers it."""
+    return event.type == SCHEDULED and not event.causationid
 
 
 class Route:
@@ -72,6 +78,12 @@ class Route:
     def wants(self, owner: str, type: str) -> bool:  # noqa: A002 - the attribute's name in CloudEvents
         """Tell whether it has to look at events of an owner and a type."""
         return self.serves(owner) and self._wants_type(type)
+
+    def answers(self, event: Event) -> bool:
+        """Tell whether it has to look at an event; at what a schedule makes, only the route that follows that."""
+        if not self.wants(event.owner, event.type):
+            return False
+        return not (self.patterns and is_tick(event)) and (bool(self.patterns) or event.subject == self.name)
 
     def matches(self, document: Document) -> bool:
         """Tell whether it answers an event. Never raises: a template that cannot be filled in does not hold."""

@@ -44,6 +44,11 @@ class Document:
         self.zone = zone
         self._data: Any = MISSING
 
+    def change(self, variables: Mapping[str, Any]) -> None:
+        """See other variables from now on."""
+        self.variables = variables
+        self.names = None
+
     @property
     def data(self) -> Any:  # noqa: ANN401 - any JSON
         """The decoded data."""

@@ -65,7 +65,7 @@ class Routing:
         self._board = StatusBoard(tree, services.ledger, adapter=ROUTE, owners=_with_python(config, routes))
         self._environ = environ
         self._variables = variables
-        self._scripts = config.scripts
+        self._python = _python(config)
         self._places = config.routing.webhooks
         self._handlers = _handlers(config, self._board, variables, environ) if config.scripts else None
         self._webhooks = Webhooks(
@@ -104,8 +104,8 @@ class Routing:
         routes = compiled(config)[0]
         self._grants.change(config.grants, private=kinds(config))
         self._board.serve(_with_python(config, routes))
-        if config.scripts != self._scripts:
-            old, self._scripts = self._handlers, config.scripts
+        if _python(config) != self._python:
+            old, self._python = self._handlers, _python(config)
             self._handlers = _handlers(config, self._board, self._variables, self._environ) if config.scripts else None
             self._deeds.change(self._handlers)
             if old is not None:
@@ -166,6 +166,11 @@ class Routing:
             self._board.alert(alert.owner, alert.route, message=alert.message)
         else:
             self._board.resolve(alert.owner, alert.route)
+
+
+def _python(config: Config) -> tuple[object, ...]:
+    """Return all that the processes of Python routes depend on."""
+    return config.scripts, config.routing.python_seconds, config.routing.python_mb, _names(config)
 
 
 def _types(config: Config) -> dict[str, str]:

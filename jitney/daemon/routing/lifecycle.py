@@ -106,6 +106,10 @@ class Routes:
         if self._routing is not None:
             self._routing.leave()
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many actions of each owner are not done yet."""
+        return self._routing.executor.waiting_of() if self._routing is not None else {}
+
     async def erase(self, owner: str) -> None:
         """Forget an owner: what is planned, remembered and set."""
         if self._routing is not None:

@@ -5,7 +5,7 @@ A matching event passes the conditions of its route in this order: ``for``, ``de
 of the others the first that holds ends its way, and only what passes all uses up ``throttle`` and ``once_per``.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from heapq import heapify, heappop, heappush
 from math import inf
@@ -126,11 +126,11 @@ class Memory:
 
     def undo(self, admission: Admission) -> None:
         """Take an admission back, of several the last one first: its event could not be kept and will come again."""
-        for change in reversed(admission.changes):
-            if change.place.route in self._timings and self._records.get(change.place) == change.after:
-                self._records.put(change.place, change.before)
-                if change.before.pending is not None:
-                    self._await(change.place, change.before.pending)
+        self._restore(admission.changes)
+
+    def give_back(self, admission: Admission) -> None:
+        """Take back what a firing has used up, because nothing came of it; what waited does not fire again."""
+        self._restore([change for change in admission.changes if change.before.pending is None])
 
     def rows(self) -> list[Row]:
         """Return what has to be written since the last call; of what changed often only the last."""
@@ -140,6 +140,13 @@ class Memory:
         """Forget all of an owner, whose rows are deleted elsewhere."""
         self._records.forget(owner)
         self._timetable.forget(owner)
+
+    def _restore(self, changes: Sequence[Change]) -> None:
+        for change in reversed(changes):
+            if change.place.route in self._timings and self._records.get(change.place) == change.after:
+                self._records.put(change.place, change.before)
+                if change.before.pending is not None:
+                    self._await(change.place, change.before.pending)
 
     def _hold(self, case: Case) -> Admission:
         place = _holding(case.route, case.event)

@@ -11,6 +11,7 @@ from jitney.adapters.errors import RefusedError
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.log import get
+from jitney.daemon.routes.compiled import is_tick
 from jitney.daemon.routing.journal import Entry
 from jitney.daemon.routing.router import Router
 from jitney.topics import MAX_HOPS, Event, new_id, utc_now
@@ -24,12 +25,12 @@ MOST_COPIES: Final = 2000
 LONGEST: Final = 40.0
 """Seconds after which a replay ends: whoever asked has not yet given up then."""
 
-Why = Literal["cut", "caused", "again", "loop", "dropped", "too_large", "stopped"]
+Why = Literal["cut", "caused", "again", "loop", "dropped", "too_large", "stopped", "scheduled"]
 """Why an event is left out.
 
 Its data was too large to be remembered; another one of the span brings it about again; it is a copy of another one of
 the span; it was caused through too many events; a route had dropped it; with what is added it is too large for the bus;
-the replay ended before it.
+the replay ended before it; a schedule has made it for its route alone, and it was never published.
 """
 
 _log = get("routes")
@@ -121,6 +122,8 @@ class Replay:
         return self._copies.get(event_id, event_id)
 
     def _unfit(self, entry: Entry, span: Span) -> Why | Literal[""]:
+        if is_tick(entry.event):
+            return "scheduled"
         if entry.cut:
             return "cut"
         if entry.event.hops >= MAX_HOPS:

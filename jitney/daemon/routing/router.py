@@ -12,8 +12,8 @@ from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.plans import Copy, Plan
 from jitney.daemon.log import Tally, get
 from jitney.daemon.pulse import Pulse
-from jitney.daemon.routes.actions import Drop, Forward, PublishEvent, PublishState, SetVariable
-from jitney.daemon.routes.compiled import Index, Route
+from jitney.daemon.routes.actions import Action, Drop, Forward, PublishEvent, PublishState, SetVariable
+from jitney.daemon.routes.compiled import Index, Route, is_tick
 from jitney.daemon.routes.document import Document
 from jitney.daemon.routes.faults import TemplateError
 from jitney.daemon.routing.admission import Admission
@@ -24,7 +24,7 @@ from jitney.daemon.routing.memory import Memory
 from jitney.daemon.routing.planned import Planned, plan
 from jitney.daemon.routing.records import Row
 from jitney.daemon.routing.timing import Timing
-from jitney.daemon.routing.variables import Variables
+from jitney.daemon.routing.variables import Assignment, VariableError, Variables
 from jitney.daemon.store import route_memory
 from jitney.daemon.store.actions import Write
 from jitney.daemon.store.store import Store
@@ -60,6 +60,7 @@ class Answered(Struct):
     planned: list[Planned]
     admissions: list[Admission]
     verdicts: list[Verdict]
+    assigned: list[Assignment]
     drop: bool = False
     address: ReplyAddress | None = None
 
@@ -186,7 +187,11 @@ class Router:
 
     def look(self, event: Event) -> tuple[Sequence[Route], Document]:
         """Return the routes that want events like this one, and how they would see it now."""
-        return self._index.candidates(event.owner, event.type), self._document(event, self._clock())
+        document = self._document(event, self._clock())
+        if not is_tick(event):
+            return self._index.candidates(event.owner, event.type), document
+        route = self.routes.get(event.subject or "")
+        return [route] if route is not None and route.answers(event) else [], document
 
     def forget(self, owner: str) -> None:
         """Forget all that is remembered of an owner, on disk too."""
@@ -211,10 +216,10 @@ class Router:
         for route in interested:
             if route.holds(document):
                 if answered is None:
-                    answered = Answered([], [], [], address=address)
+                    answered = Answered([], [], [], [], address=address)
                 self._answer(route, document, answered, now=now)
             elif route.needs_memory and self._memory.ended(route.name, event, now=now) and answered is None:
-                answered = Answered([], [], [], address=address)
+                answered = Answered([], [], [], [], address=address)
         if time.perf_counter() - began > SLOW:
             self._slow[owner] = WATCHED
         return answered
@@ -225,7 +230,7 @@ class Router:
         """Let routes of an owner where that took long lately answer an event, and note how long each computes."""
         owner = event.owner
         document = self._document(event, now)
-        answered = Answered([], [], [], address=address)
+        answered = Answered([], [], [], [], address=address)
         for route in interested:
             if route.name in self.breakers.tired.get(owner, ()) and (
                 why := self.breakers.rests(owner, route.name, now)
@@ -248,33 +253,57 @@ class Router:
     def _answer(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:
         """Let a route answer an event that it matches."""
         event = document.event
+        admission = Admission(fire=True)
         try:
             if route.needs_memory:
                 admission = self._memory.admit(route.name, event, now=now, key=route.key(document))
-                answered.admissions.append(admission)
-            else:
-                why = self.breakers.admit(event, route.name, now)
-                admission = Admission(fire=not why, held="breaker" if why else "", why=why)
+            elif why := self.breakers.admit(event, route.name, now):
+                admission = Admission(fire=False, held="breaker", why=why)
             if admission.fire:
                 self._fire(route, document, answered, now=now)
-                return
+        except TemplateError as error:
+            self._memory.give_back(admission)
+            self._failed(route, event, error)
+            answered.verdicts.append(Verdict(route.name, "failed", str(error)))
+            return
+        answered.admissions.append(admission)
+        if not admission.fire:
             outcome: Outcome = "stopped" if admission.held == "breaker" else "held"
             answered.verdicts.append(Verdict(route.name, outcome, admission.why))
             self._news.set()
-        except TemplateError as error:
-            self._failed(route, event, error)
-            answered.verdicts.append(Verdict(route.name, "failed", str(error)))
 
     def _fire(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:
         actions = route.actions(document)
         answered.drop = answered.drop or any(isinstance(action, Drop) for action in actions)
         ttl = route.settings.ttl
-        planned = plan(document.event, actions, route=route.name, now=now, ttl=ttl, address=answered.address)
+        later = self._assign(actions, document, answered, now=now)
+        planned = plan(document.event, later, route=route.name, now=now, ttl=ttl, address=answered.address)
         commands = [one.id for one in planned if not isinstance(one.action, WITHIN)]
         self.breakers.does(document.event, route.name, commands=commands)
         answered.planned += planned
         answered.verdicts.append(Verdict(route.name, "fired"))
         self._counters.add("fired", owner=document.event.owner, adapter=ROUTE)
+
+    def _assign(self, actions: Sequence[Action], document: Document, answered: Answered, *, now: float) -> list[Action]:
+        """Set the variables that are to be set at once; returns the other actions, and those that were refused.
+
+        A refusal is told by the dead letter that such an action becomes.
+        """
+        owner = document.event.owner
+        others: list[Action] = []
+        for action in actions:
+            if not isinstance(action, SetVariable) or action.delay:
+                others.append(action)
+                continue
+            try:
+                assigned = self._variables.assign(owner, action.name, action.value, now=now, expiry=action.expiry)
+            except VariableError:
+                others.append(action)
+            else:
+                answered.assigned.append(assigned)
+        if len(others) < len(actions):
+            document.change(self._variables.of(owner, now))
+        return others
 
     def _writes(self, planned: Sequence[Planned]) -> list[Write]:
         return [
@@ -285,40 +314,54 @@ class Router:
     def _begin(self, answered: Answered) -> Callable[[bool], None]:
         def begin(kept: bool) -> None:  # noqa: FBT001 - as the contract of the bus has it
             if kept:
-                self._executor.begin(answered.planned)
+                self._kept(answered)
                 return
             self._executor.abandon(answered.planned)
+            for assigned in answered.assigned:
+                self._variables.undo(assigned)
             for admission in reversed(answered.admissions):
                 self._memory.undo(admission)
 
         return begin
 
+    def _kept(self, answered: Answered) -> None:
+        """Learn that what follows is on disk, or on its way there."""
+        self._executor.begin(answered.planned)
+        for assigned in answered.assigned:
+            self._variables.keep(assigned)
+            self._counters.add("actions", owner=assigned.owner, adapter="set", reason="ok")
+
     def _pass_time(self) -> None:
         """Do what is due now."""
         now = self._clock()
-        answered = Answered([], [], [])
+        answered = Answered([], [], [], [])
         for due in self._memory.due(now):
             route = self.routes.get(due.route)
             if route is None:
                 continue
             document = self._document(due.event, now)
             if due.tick:
+                known = len(answered.verdicts)
                 if route.matches(document):
                     self._answer(route, document, answered, now=now)
                 else:
                     self._memory.ended(route.name, due.event, now=now)
+                self.journal.add(due.event, at=now, verdicts=tuple(answered.verdicts[known:]))
             elif due.admission.fire:
-                self._fire_later(route, document, answered, now=now)
+                self._fire_later(route, document, answered, admission=due.admission, now=now)
         for sql, rows in self._writes(answered.planned):
             self._store.write(sql, rows)
-        self._executor.begin(answered.planned)
+        self._kept(answered)
         for alert in self.breakers.changes(now):
             self._alerts(alert)
 
-    def _fire_later(self, route: Route, document: Document, answered: Answered, *, now: float) -> None:
+    def _fire_later(
+        self, route: Route, document: Document, answered: Answered, *, admission: Admission, now: float
+    ) -> None:
         try:
             self._fire(route, document, answered, now=now)
         except TemplateError as error:
+            self._memory.give_back(admission)
             self._failed(route, document.event, error)
             verdict = Verdict(route.name, "failed", str(error))
         else:

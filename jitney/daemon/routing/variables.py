@@ -5,7 +5,7 @@ from math import inf
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from jitney.daemon.counters import Counters
@@ -28,10 +28,18 @@ class VariableError(JitneyError):
     """A variable cannot be set: its name or value is too long, it is not JSON, or its owner has too many."""
 
 
+class Assignment(Struct, eq=False):
+    """A variable that was set for an event of which is not known yet whether it is kept, and what it was before."""
+
+    owner: str
+    name: str
+    before: "_Variable | None"
+
+
 class _Stored(Struct, frozen=True):
     """What lies on disk: ``since`` and ``expiry`` in seconds, 0 for never."""
 
-    value: msgspec.Raw
+    value: Raw
     since: float
     expiry: float = 0.0
 
@@ -51,6 +59,7 @@ class Variables:
         self._counters = counters
         self._owners: dict[str, dict[str, _Variable]] = {}
         self._changed: dict[tuple[str, str], None] = {}
+        self._open: dict[tuple[str, str], list[Assignment]] = {}
         self._now = -inf
 
     def load(self, rows: Iterable[Row], now: float) -> None:
@@ -72,26 +81,58 @@ class Variables:
                 self._owners.setdefault(row.owner, {})[row.key] = variable
         self._turn(now)
 
-    def set(self, owner: str, name: str, value: bytes | msgspec.Raw, *, now: float, expiry: float = 0.0) -> None:
+    def set(self, owner: str, name: str, value: bytes | Raw, *, now: float, expiry: float = 0.0) -> None:
         """Set a variable to a JSON value, gone after ``expiry`` seconds unless 0. Raises VariableError."""
-        self._turn(now)
-        if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
-            raise VariableError(
-                f"the name of a variable has 1 to {LONGEST_NAME} printable characters, not {name[:80]!r}"
-            )
-        variable = _variable(name, bytes(value), now=now, expiry=expiry)
-        known = self._owners.setdefault(owner, {})
-        if name not in known:
-            self._remove(owner, [other for other, kept in known.items() if kept.until <= now])
-            if len(known) >= MOST_NAMES:
-                raise VariableError(f"{owner} has {MOST_NAMES} variables already, {name!r} would be one too many")
-        known[name] = variable
-        self._changed[owner, name] = None
+        self._put(owner, name, value, now=now, expiry=expiry)
+        self._open.pop((owner, name), None)
 
     def remove(self, owner: str, name: str) -> None:
         """Remove a variable; no error when there is none."""
-        if name in self._owners.get(owner, {}):
-            self._remove(owner, [name])
+        self._discard(owner, name)
+        self._open.pop((owner, name), None)
+
+    def assign(
+        self, owner: str, name: str, value: Raw | UnsetType, *, now: float, expiry: float = 0.0
+    ) -> Assignment:
+        """Set a variable, or remove it for UNSET, for an event that may turn out not to be kept. Raises VariableError.
+
+        ``keep`` or ``undo`` is to be called with what it returns, in any order of several.
+        """
+        one = Assignment(owner, name, self._owners.get(owner, {}).get(name))
+        if isinstance(value, UnsetType):
+            self._discard(owner, name)
+        else:
+            self._put(owner, name, value, now=now, expiry=expiry)
+        self._open.setdefault((owner, name), []).append(one)
+        return one
+
+    def keep(self, assignment: Assignment) -> None:
+        """Learn that the event was kept: what it has set cannot be undone any more, nor what was set before that."""
+        whose = assignment.owner, assignment.name
+        opened = self._open.get(whose, [])
+        if assignment in opened:
+            del opened[: opened.index(assignment) + 1]
+            if not opened:
+                del self._open[whose]
+
+    def undo(self, assignment: Assignment) -> None:
+        """Learn that the event was not kept: the variable is as it was before, unless it was set again since."""
+        whose = owner, name = assignment.owner, assignment.name
+        opened = self._open.get(whose, [])
+        if assignment not in opened:
+            return
+        place = opened.index(assignment)
+        del opened[place]
+        if place < len(opened):
+            opened[place].before = assignment.before
+            return
+        if not opened:
+            del self._open[whose]
+        if assignment.before is None:
+            self._discard(owner, name)
+        else:
+            self._owners.setdefault(owner, {})[name] = assignment.before
+            self._changed[whose] = None
 
     def of(self, owner: str, now: float) -> Mapping[str, Any]:
         """Return the values of an owner's variables by name, without those that have expired by ``now``."""
@@ -109,6 +150,26 @@ class Variables:
         """Forget all of an owner, whose rows are deleted elsewhere."""
         self._owners.pop(owner, None)
         self._changed = {whose: None for whose in self._changed if whose[0] != owner}
+        self._open = {whose: opened for whose, opened in self._open.items() if whose[0] != owner}
+
+    def _put(self, owner: str, name: str, value: bytes | Raw, *, now: float, expiry: float) -> None:
+        self._turn(now)
+        if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
+            raise VariableError(
+                f"the name of a variable has 1 to {LONGEST_NAME} printable characters, not {name[:80]!r}"
+            )
+        variable = _variable(name, bytes(value), now=now, expiry=expiry)
+        known = self._owners.setdefault(owner, {})
+        if name not in known:
+            self._remove(owner, [other for other, kept in known.items() if kept.until <= now])
+            if len(known) >= MOST_NAMES:
+                raise VariableError(f"{owner} has {MOST_NAMES} variables already, {name!r} would be one too many")
+        known[name] = variable
+        self._changed[owner, name] = None
+
+    def _discard(self, owner: str, name: str) -> None:
+        if name in self._owners.get(owner, {}):
+            self._remove(owner, [name])
 
     def _remove(self, owner: str, names: Iterable[str]) -> None:
         for name in names:
@@ -168,5 +229,5 @@ def _variable(name: str, raw: bytes, *, now: float, expiry: float) -> _Variable:
 def _row(owner: str, name: str, kept: _Variable | None) -> Row:
     if kept is None:
         return Row(owner, "", name, None)
-    stored = _Stored(msgspec.Raw(kept.raw), kept.since, kept.expiry)
+    stored = _Stored(Raw(kept.raw), kept.since, kept.expiry)
     return Row(owner, "", name, _encode(stored), kept.until if kept.expiry else 0.0)

@@ -5,6 +5,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import Final, Literal
 
 from jitney.adapters.base import Clock
@@ -48,6 +49,8 @@ class Printed(asyncio.Protocol):
         self._left_out = 0
         self._since = -_MINUTE
         self._path = ""
+        # The loop reads the pipe in the context of whoever started the process: a line belongs to the event answered.
+        self._context = Context()
 
     def data_received(self, data: bytes) -> None:
         """Take a part of it."""
@@ -63,8 +66,9 @@ class Printed(asyncio.Protocol):
             self._line(line.decode(errors="replace").rstrip()[:LONGEST_LINE])
 
     def begin(self) -> None:
-        """Learn that a new event begins."""
+        """Learn that a new event begins: what is written from now on is about the one bound here to lines of the log."""
         self._bytes = 0
+        self._context = copy_context()
 
     def say(self, text: str, level: Literal["debug", "info", "warning"] = "info") -> None:
         """Write a line into the log, if there were not too many."""
@@ -75,15 +79,13 @@ class Printed(asyncio.Protocol):
         if self._lines > MOST_LINES:
             self._left_out += 1
             return
-        with bound(owner=self._owner):
-            getattr(_log, level)("said", file=self._file, text=text)
+        self._context.run(self._write, level, "said", text=text)
 
     def summarise(self) -> None:
-        """Write how many lines were left out."""
+        """Write how many lines were left out, about whichever event."""
         left_out, self._left_out = self._left_out, 0
         if left_out:
-            with bound(owner=self._owner):
-                _log.warning("said more than the log takes", file=self._file, lines=left_out)
+            Context().run(self._write, "warning", "said more than the log takes", lines=left_out)
 
     def await_dump(self, path: str) -> None:
         """Learn that what comes now is what the process is doing, maybe in the file at a path."""
@@ -93,6 +95,10 @@ class Printed(asyncio.Protocol):
         """Learn that nothing more comes."""
         del exc
         self.closed.set()
+
+    def _write(self, level: str, said: str, **fields: object) -> None:
+        with bound(owner=self._owner):
+            getattr(_log, level)(said, file=self._file, **fields)
 
     def _line(self, text: str) -> None:
         if self._path:

@@ -36,10 +36,10 @@ COMMAND: Final = Path("/usr/local/bin/jitney")
 STATE: Final = Path("/var/lib/jitney")
 
 _HEAD: Final = "version = 1\n"
-_BUS: Final = f"""{_HEAD}
+_BUS: Final = """
 [bus]
 # Where the service keeps what must survive a restart; said here so that commands by hand find it too.
-state_dir = "{STATE}"
+state_dir = "{state_dir}"
 """
 
 
@@ -118,7 +118,8 @@ class Installation:
         return None if found is None else int(found)
 
 
-def first_configuration() -> str:
-    """Return a configuration to fill in, which takes its secrets from credentials."""
+def first_configuration(*, state_dir: str = str(STATE)) -> str:
+    """Return a configuration to fill in, which takes its secrets from credentials; without a ``state_dir`` if empty."""
     draft = Draft(password=secret("credential:mqtt"), home_token=secret("credential:home-token"))
-    return text(draft, example=share("config.example.toml")).replace(_HEAD, _BUS, 1)
+    bus = _BUS.format(state_dir=state_dir) if state_dir else ""
+    return text(draft, example=share("config.example.toml")).replace(_HEAD, _HEAD + bus, 1)

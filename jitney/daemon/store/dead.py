@@ -50,6 +50,11 @@ def letter(db: sqlite3.Connection, number: int) -> Letter | None:
     return None if row is None else Letter(*row)
 
 
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    """Return how many letters there are of each owner."""
+    return dict(db.execute("SELECT owner, count(*) FROM dead GROUP BY owner"))
+
+
 def clear(db: sqlite3.Connection, owner: str) -> int:
     """Remove the letters of an owner, or of everybody when that is empty; returns how many."""
     return db.execute(_CLEAR, (owner,)).rowcount

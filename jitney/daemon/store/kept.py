@@ -13,6 +13,9 @@ _FORGET: Final = "DELETE FROM kept WHERE adapter = ? AND key = ?"
 _LOAD: Final = "SELECT value FROM kept WHERE adapter = ? AND key = ?"
 _LOAD_ALL: Final = "SELECT key, value FROM kept WHERE adapter = ? AND key >= ? AND key < ? ORDER BY key"
 
+MOST_BYTES: Final = 1 << 20
+"""Of one value: what is larger belongs into a file of its owner."""
+
 OF_OWNER: Final = "instr(key || '/', '/' || ?1 || '/') > 0"
 """Whether a key belongs to an owner: keys are words with / between them, after the first of which whose it is can come.
 """
@@ -46,6 +49,9 @@ class Kept:
 
     async def save_all(self, values: Mapping[str, bytes | None]) -> None:
         """Keep values, all or none; None removes one. On disk when this returns; raises RefusedError."""
+        for key, value in values.items():
+            if value is not None and len(value) > MOST_BYTES:
+                raise RefusedError("too_large", f"{key}: {len(value)} bytes, a value has at most {MOST_BYTES}")
         saved = [(self._adapter, key, value) for key, value in values.items() if value is not None]
         forgotten = [(self._adapter, key) for key, value in values.items() if value is None]
         # A write that somebody waits for is not tried again behind their back: they are told, and decide.

@@ -59,8 +59,9 @@ _MIGRATIONS: Final = {
 
 def prepare(db: sqlite3.Connection, *, synchronous: Literal["normal", "full"]) -> None:
     """Set the pragmas of a fresh connection and make the tables of a new file."""
-    # Of a new file only, and before anything is written into it: pages that are free can be given back step by step.
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if version_of(db) == 0:
+        # Only before anything is written: pages that are free can then be given back step by step.
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {synchronous}")
     # A checkpoint writes and syncs what is in the log: rarely, because most of it has been deleted again by then.

@@ -44,6 +44,11 @@ class StatusBoard:
         self._owners = owners
         self._apart: dict[str, Status] = {}
 
+    @property
+    def owners(self) -> Sequence[str]:
+        """Whom it is told."""
+        return self._owners
+
     def set(self, state: Word, reason: str = "") -> None:
         """Publish a status; the ledger publishes nothing when it is the last one again."""
         self.status = _next(self.status, state, reason)

@@ -1,155 +1,50 @@
-"""How the bus is doing, in three degrees of detail."""
+"""How the bus is doing, looked up when somebody asks."""
 
-import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
-
-from jitney.daemon.broker.connection import Connection
-from jitney.daemon.broker.ledger import Ledger
-from jitney.daemon.broker.retained import RetainedTree
-from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.outbox import Outbox
-from jitney.daemon.delivery.publisher import Publisher
-from jitney.daemon.store.store import Store
+from jitney.daemon.delivery.lanes import Lane
 from jitney.daemon.supervision.runner import Runner
+from jitney.daemon.web.flows import Dropped, dropped, lag, newest
+from jitney.daemon.web.parts import Parts
+from jitney.daemon.web.reports import (
+    ActionDetail,
+    AdapterDetail,
+    BrokerDetail,
+    CountDetail,
+    Detailed,
+    Flow,
+    Info,
+    OwnerDetail,
+    Plain,
+    QueueDetail,
+    StoreDetail,
+)
+from jitney.daemon.web.verdict import Verdict
 from jitney.topics import utc_now
 
-EVERY: Final = 60.0
-"""Seconds between two publications of the retained health topic."""
-
-_RUNNING: Final = frozenset({"online", "degraded"})
-
-
-class Plain(Struct, frozen=True):
-    """What anybody may know: no names of people or things."""
-
-    status: Literal["ok", "degraded"]
-    broker: str
-    adapters_online: int
-    adapters: int
-    waiting: int
-
-
-class Info(Struct, frozen=True):
-    """What is running: the version, since when, and which adapters of which type.
-
-    ``configured`` is since when the configuration is in force, ``refused`` why a newer one is not, line by line.
-    """
-
-    version: str
-    boot: str
-    adapters: Mapping[str, str]
-    configured: str
-    refused: Sequence[str] = ()
-
-
-class BrokerDetail(Struct, frozen=True):
-    """The broker connection. Times are Unix seconds."""
-
-    state: str
-    reason: str
-    protocol: str
-    since: float
-    last_attempt: float
-    attempts: int
-    reconnects: int
-    in_flight: int
-    published: int
-
-
-class AdapterDetail(Struct, frozen=True):
-    """One adapter. ``last_attempt`` is in Unix seconds."""
-
-    type: str
-    state: str
-    reason: str
-    since: str
-    attempts: int
-    reconnects: int
-    last_attempt: float
-    events: int
-
-
-class QueueDetail(Struct, frozen=True):
-    """What waits for the broker."""
-
-    in_memory: int
-    on_disk: int
-    disk_bytes: int
-    retained: int
-    retained_waiting: int
-    store_failure: str
-
-
-class CountDetail(Struct, frozen=True, omit_defaults=True):
-    """One counter."""
-
-    name: str
-    value: int
-    owner: str = ""
-    adapter: str = ""
-    reason: str = ""
-
-
-class Detailed(Struct, frozen=True):
-    """Everything but secrets."""
-
-    status: Literal["ok", "degraded"]
-    uptime: float
-    broker: BrokerDetail
-    adapters: Mapping[str, AdapterDetail]
-    queues: QueueDetail
-    counters: list[CountDetail]
+_NONE: Final[Mapping[str, int]] = {}
 
 
 class Health:
-    """Looks at the parts of the daemon when asked."""
+    """Looks at the parts of the daemon. ``dead`` are the dead letters by owner, as they were counted last."""
 
-    def __init__(
-        self,
-        *,
-        connection: Connection,
-        outbox: Outbox,
-        ledger: Ledger,
-        store: Store,
-        runners: Mapping[str, Runner],
-        retained: RetainedTree,
-        publisher: Publisher,
-        counters: Counters,
-    ) -> None:
-        self._connection = connection
-        self._outbox = outbox
-        self._ledger = ledger
-        self._store = store
-        self._runners = runners
-        self._retained = retained
-        self._publisher = publisher
-        self._counters = counters
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.verdict = Verdict(parts)
+        self.dead: Mapping[str, int] = {}
+        self._store = parts.store
+        self._counters = parts.counters
         self._began = time.monotonic()
-        self._configured = retained.boot
+        self._configured = parts.retained.boot
         self._refused: Sequence[str] = ()
-
-    async def run(self) -> None:
-        """Publish info once and health every minute, retained; cancelled to stop it."""
-        self.inform()
-        await self._connection.reconciled.wait()
-        while True:
-            self._retained.say("health", msgspec.json.encode(self.plain()))
-            await asyncio.sleep(EVERY)
 
     def configured(self, refused: Sequence[str] = ()) -> None:
         """Learn that a configuration is in force now, or why another one was refused."""
         self._configured = self._configured if refused else utc_now()
         self._refused = refused
-        self.inform()
-
-    def inform(self) -> None:
-        """Publish what is running now."""
-        self._retained.say("info", msgspec.json.encode(self._info()))
 
     def ready(self) -> bool:
         """Tell whether events can be accepted: the state file can be written."""
@@ -157,39 +52,38 @@ class Health:
 
     def plain(self) -> Plain:
         """Return what anybody may know."""
-        online = sum(runner.board.status.state in _RUNNING for runner in self._runners.values())
-        broker = self._connection.health.state
-        well = broker == "online" and online == len(self._runners) and self.ready()
-        return Plain("ok" if well else "degraded", broker, online, len(self._runners), sum(self._outbox.waiting()))
+        return self.verdict.plain()
+
+    def info(self) -> Info:
+        """Return what is running."""
+        retained = self.parts.retained
+        adapters = {name: runner.settings.type.name for name, runner in self.parts.runners.items()}
+        return Info(retained.version, retained.boot, adapters, self._configured, self._refused)
 
     def detailed(self) -> Detailed:
         """Return everything but secrets."""
-        in_memory, on_disk = self._outbox.waiting()
+        plain, drops = self.plain(), dropped(self._counters)
         return Detailed(
-            status=self.plain().status,
+            status=plain.status,
+            since=plain.since,
+            text=plain.text,
             uptime=round(time.monotonic() - self._began, 1),
             broker=self._broker(),
-            adapters={name: _adapter(runner) for name, runner in self._runners.items()},
-            queues=QueueDetail(
-                in_memory,
-                on_disk,
-                self._outbox.disk_bytes,
-                len(self._ledger.lines),
-                self._ledger.waiting(),
-                self._store.failure,
-            ),
+            store=self._stored(),
+            adapters={name: self._adapter(name, runner, drops) for name, runner in self.parts.runners.items()},
+            sources=self._sources(drops),
+            queues=self._queues(),
+            actions=ActionDetail({name: number for name, number in self.parts.actions().items() if number}, self.dead),
+            stuck=self.verdict.stuck(),
+            refused=self._refused,
             counters=[
                 CountDetail(name, value, owner, adapter, reason)
                 for name, owner, adapter, reason, value in self._counters.items()
             ],
         )
 
-    def _info(self) -> Info:
-        adapters = {name: runner.settings.type.name for name, runner in self._runners.items()}
-        return Info(self._retained.version, self._retained.boot, adapters, self._configured, self._refused)
-
     def _broker(self) -> BrokerDetail:
-        health = self._connection.health
+        health = self.parts.connection.health
         return BrokerDetail(
             state=health.state,
             reason=health.reason,
@@ -198,20 +92,76 @@ class Health:
             last_attempt=health.attempted,
             attempts=health.attempts,
             reconnects=max(0, health.connects - 1),
-            in_flight=len(self._connection.window),
-            published=self._publisher.published,
+            in_flight=len(self.parts.connection.window),
+            published=self.parts.publisher.published,
+            failures=dict(health.failures),
         )
 
+    def _stored(self) -> StoreDetail:
+        store = self._store
+        return StoreDetail(store.failure, store.bytes, sum(store.commits.counts), store.failures, store.given_up)
 
-def _adapter(runner: Runner) -> AdapterDetail:
-    status = runner.board.status
-    return AdapterDetail(
-        type=runner.settings.type.name,
-        state=status.state,
-        reason=status.reason,
-        since=status.since,
-        attempts=runner.attempts,
-        reconnects=max(0, runner.attempts - 1),
-        last_attempt=runner.attempted,
-        events=runner.context.events,
-    )
+    def _queues(self) -> QueueDetail:
+        outbox, ledger = self.parts.outbox, self.parts.ledger
+        in_memory, on_disk = outbox.waiting()
+        failure = self._store.failure
+        return QueueDetail(in_memory, on_disk, outbox.disk_bytes, len(ledger.lines), ledger.waiting(), failure)
+
+    def _adapter(self, name: str, runner: Runner, drops: Dropped) -> AdapterDetail:
+        status = runner.board.status
+        lanes = {owner: lane for (owner, adapter), lane in self.parts.outbox.lanes.items() if adapter == name}
+        retries = {
+            reason: value
+            for known, _, adapter, reason, value in self._counters.items()
+            if (known, adapter) == ("retries", name)
+        }
+        flow = _flow(lanes.values(), _sum(reasons for (adapter, _), reasons in drops.items() if adapter == name))
+        return AdapterDetail(
+            type=runner.settings.type.name,
+            state=status.state,
+            reason=status.reason,
+            since=status.since,
+            attempts=runner.attempts,
+            reconnects=max(0, runner.attempts - 1),
+            last_attempt=runner.attempted,
+            retries=retries,
+            owners={
+                owner: _owner(runner, owner, lane=lanes.get(owner), reasons=drops.get((name, owner), _NONE))
+                for owner in runner.board.owners
+            },
+            **{**flow, "events": runner.context.events},
+        )
+
+    def _sources(self, drops: Dropped) -> dict[str, dict[str, Flow]]:
+        found: dict[str, dict[str, Flow]] = {}
+        for (owner, name), lane in self.parts.outbox.lanes.items():
+            if name not in self.parts.runners and (lane.events or len(lane)):
+                found.setdefault(name, {})[owner] = Flow(**_flow([lane], drops.get((name, owner), _NONE)))
+        return found
+
+
+def _owner(runner: Runner, owner: str, *, lane: Lane | None, reasons: Mapping[str, int]) -> OwnerDetail:
+    status = runner.board.of(owner)
+    flow = _flow([lane] if lane is not None else [], reasons)
+    return OwnerDetail(state=status.state, since=status.since, reason=status.reason, **flow)
+
+
+def _flow(lanes: Iterable[Lane], reasons: Mapping[str, int]) -> dict[str, Any]:
+    """Return the fields of a ``Flow``."""
+    every = list(lanes)
+    last = newest(every)
+    return {
+        "events": sum(lane.events for lane in every),
+        "last_event": last.time if last is not None else "",
+        "lag": lag(last.time, last.observed) if last is not None else None,
+        "in_memory": sum(len(lane.head) for lane in every),
+        "on_disk": sum(lane.on_disk for lane in every),
+        "dropped": reasons,
+    }
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)

@@ -6,6 +6,7 @@ import pytest
 
 from jitney.adapters.errors import MisconfiguredError, RefusedError
 from jitney.adapters.secret import Secret
+from jitney.adapters.strava import tokens
 from jitney.adapters.strava.errors import (
     GrantGoneError,
     InactiveError,
@@ -106,6 +107,20 @@ async def test_who_is_cancelled_in_the_middle_of_a_refresh_loses_no_token() -> N
         assert at.refresh_token(alice) in kept(at)
         assert await is_good(at, alice, await at.tokens.access(grant))
         assert at.refreshes == 1
+
+
+async def test_a_stop_does_not_wait_for_an_answer_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "LEAVE", 0.05)
+    async with side() as at:
+        _, grant = await at.join("alice", 5)
+        at.turn(SIX_HOURS)
+        hanging = at.fake.play(trouble.hang(), TOKEN_PATH)
+        caller = asyncio.create_task(at.tokens.access(grant), name="caller")
+        await at.fake.until(lambda: hanging.waiting == 1)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert hanging.waiting <= 1
 
 
 async def test_who_is_cancelled_while_the_answer_is_being_kept_loses_no_token() -> None:

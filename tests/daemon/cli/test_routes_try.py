@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from jitney.daemon.cli import main
 from jitney.daemon.cli.common import UsageError
 from jitney.daemon.cli.routes_cases import _read
-from jitney.topics import cloudevents
+from jitney.daemon.routing.timetable import Tick, scheduled
+from jitney.topics import cloudevents, rfc3339
 from tests.daemon.cli.at_routes import AtHome, at_home, ride
 from tests.fakes.mosquitto import Broker
 from tests.waiting import until
@@ -63,7 +65,12 @@ do = [{ drop = true }]
 name = "morning"
 owner = "alice"
 schedule = { at = "07:30" }
-do = [{ reply = "good morning, {{ owner.name }}" }]
+do = [{ publish = "morning", subject = "{{ owner.name }}", data = { at = "{{ data.at }}", time = "{{ time }}" } }]
+[[routes]]
+name = "tea"
+owner = "alice"
+schedule = { every = 3600 }
+do = [{ state = "tea", data = { at = "{{ data.at }}" } }]
 """
 RIDE = '{"type": "inbox.ride", "owner": "alice", "subject": "bike", "data": {"km": 30}}'
 NOBODY = ("--mqtt", "mqtt://[::1]:1")
@@ -141,11 +148,18 @@ def test_one_that_is_not_enabled_is_tried_when_it_is_named(run: Run, capsys: Sho
     assert err == "The route his is not enabled: it is tried all the same.\n"
 
 
-def test_a_schedule_is_tried_without_an_event(run: Run, capsys: Shown) -> None:
-    assert run("morning") == 0
+def test_a_schedule_is_tried_without_an_event_as_when_it_was_due_last(run: Run, capsys: Shown) -> None:
+    assert run("morning", "--now", "2026-11-21T12:00") == 0
     out, _ = capsys.readouterr()
-    assert out.splitlines()[0].endswith("alice  route.scheduled morning")
-    assert out.splitlines()[1:] == ["  matches      morning", "               reply good morning, Alice"]
+    at = datetime.fromisoformat("2026-11-21T07:30").astimezone()
+    assert out.splitlines() == [
+        "2026-11-21 12:00:00  alice  route.scheduled morning",
+        "  matches      morning",
+        f'               publish morning, data {{"at":"{at.isoformat()}","time":"{rfc3339(at)}"}}, subject "Alice"',
+    ]
+    assert run("tea", "--json") == 0
+    (trial,) = json.loads(capsys.readouterr().out)
+    assert datetime.fromisoformat(trial["routes"][0]["actions"][0]["data"]["at"]).timestamp() % 3600 == 0
 
 
 def test_an_event_comes_from_a_file_from_standard_input_or_from_tail(
@@ -203,6 +217,7 @@ def test_any_text_is_an_object_or_refused(text: str) -> None:
     assert isinstance(table, dict)
 
 
+AT = "2027-01-15T08:00:00+00:00"
 FAR = """
 [[routes]]
 name = "far"
@@ -214,6 +229,16 @@ do = [{{ publish = "far", data = {{ km = "{{{{ data.km }}}}" }} }}]
 name = "rest day"
 on = "inbox.rest"
 do = [{{ set = "holiday", value = true }}]
+[[routes]]
+name = "hourly"
+owner = "alice"
+schedule = {{ every = 3600 }}
+do = [{{ publish = "hour", data = {{ at = "{{{{ data.at }}}}" }} }}]
+[[routes]]
+name = "everything"
+owner = "alice"
+on = "*"
+do = [{{ publish = "happened" }}]
 """
 
 
@@ -286,3 +311,13 @@ async def test_one_that_was_cut_is_tried_as_if_it_had_no_data(home: AtHome, caps
     entry.cut = True
     assert await home.run("try", "far", "--id", "ride-alice-1") == 0
     assert "of data were too many to be remembered" in capsys.readouterr().err
+
+
+async def test_what_a_schedule_fired_on_is_tried_with_its_route_alone(home: AtHome, capsys: Shown) -> None:
+    assert home.daemon.app._routes.routing is not None
+    ticked = scheduled(Tick("alice", "hourly", 1_800_000_000.0), UTC)
+    home.daemon.app._routes.routing.router.journal.add(ticked, at=time())
+    ((_, one),) = await routes(home, capsys, "--id", ticked.id)
+    assert (one["route"], one["actions"]) == ("hourly", [{"publish": "hour", "data": {"at": AT}}])
+    assert [id for id, _ in await routes(home, capsys, "hourly", "--last", "3")] == [ticked.id]  # noqa: A001
+    assert ticked.id not in [id for id, _ in await routes(home, capsys, "everything", "--last", "9")]  # noqa: A001

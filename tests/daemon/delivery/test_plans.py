@@ -59,12 +59,12 @@ async def test_of_an_event_that_cannot_be_kept_nothing_follows(broker: Broker, t
         store = daemon.app._store
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
         with pytest.raises(RefusedError, match="read-only"):
-            await daemon.context().emit(tick(1))
+            await daemon.context().emit(tick(1), tick(2))
         await store.read(lambda db: db.execute("PRAGMA query_only = OFF"))
-        assert planner.begun == [("played-alice-1", False)]
+        assert planner.begun == [("played-alice-2", False), ("played-alice-1", False)]
         assert await planned(daemon) == []
         await daemon.context().emit(tick(1))
-        assert planner.begun[1:] == [("played-alice-1", True)]
+        assert planner.begun[2:] == [("played-alice-1", True)]
         assert await planned(daemon) == ["played-alice-1"]
 
 

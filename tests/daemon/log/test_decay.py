@@ -89,3 +89,32 @@ def test_reasons_that_are_always_new_do_not_fill_the_log(decay: Decay, written: 
     for number in range(100):
         decay.failed("no connection", reason="x" * number)
     assert written.levels().count("warning") == 8
+
+
+def test_what_works_is_told_only_if_it_did_not_before(decay: Decay, written: Written, clock: Clock) -> None:
+    decay.over("works again")
+    decay.failed("does not work", reason="x")
+    clock.now += 5
+    decay.over("works again", owner="alice")
+    decay.over("works again")
+    assert [(level, fields) for level, _, fields in written.lines] == [
+        ("warning", {"reason": "x"}),
+        ("info", {"owner": "alice", "after_seconds": 5.0, "failures": 1}),
+    ]
+
+
+def test_of_crashes_the_first_of_each_type_has_its_traceback(clock: Clock) -> None:
+    written = Traced()
+    decay = Decay(written, clock=clock)
+    for broken in (lambda: int("x"), lambda: int("y"), lambda: {}["x"]):
+        try:
+            broken()
+        except (ValueError, KeyError):
+            decay.crashed("it crashed", what="y")
+    assert written.levels() == ["error", "debug", "error"]
+    assert written.lines[1] == ("debug", "it crashed", {"kind": "ValueError", "failures": 2, "what": "y"})
+
+
+class Traced(Written):
+    def exception(self, event: str, **fields: object) -> None:
+        self.lines.append(("error", event, fields))

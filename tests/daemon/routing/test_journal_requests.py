@@ -13,10 +13,11 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from jitney.adapters.errors import RefusedError
-from jitney.daemon.routes.settings import GrantSettings, RouteSettings
+from jitney.daemon.routes.settings import GrantSettings, RouteSettings, ScheduleSettings
 from jitney.daemon.routing import replay
-from jitney.daemon.routing.journal import Entry, Journal
+from jitney.daemon.routing.journal import Entry, Journal, Verdict
 from jitney.daemon.routing.journal_messages import Explanation, Recent, Replayed
+from jitney.daemon.routing.timetable import Tick, scheduled
 from jitney.topics import MAX_HOPS, Event, rfc3339
 from tests.daemon.running import Daemon, Observer, config, observing, payload, running, tick
 from tests.fakes.mosquitto import Broker
@@ -36,6 +37,7 @@ RARELY = route("rarely", throttle=3600)
 BROKEN = route("broken", do=[{"set": "n", "value": "{{ data.number / 0 }}"}])
 OTHER = route("other", on="inbox.*")
 HIS = route("his", owner="bob")
+DAILY = RouteSettings(name="daily", owner="alice", schedule=ScheduleSettings(at="07:30"), do=({"publish": "day"},))
 
 
 class House:
@@ -428,3 +430,18 @@ def test_the_entries_of_a_span_are_chosen_by_when_they_came() -> None:
     assert [entry.event.owner for entry in journal.latest(9, wants=lambda _: True, owners={"bob", "carol"})] == [
         "bob"
     ] * 3
+
+
+async def test_what_a_schedule_fires_on_is_listed_and_explained_but_not_published_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with house(broker, tmp_path, DAILY, route("everything", on="*")) as home:
+        ticked = scheduled(Tick("alice", "daily", 1_800_000_000.0), UTC)
+        home.journal.add(ticked, at=home.router._clock(), verdicts=(Verdict("daily", "fired"),))
+        (event,) = (await home.recent(type="route.*")).events
+        assert (event.id, event.subject) == (ticked.id, "daily")
+        assert outcomes(await home.explain(ticked.id)) == {"daily": "fired"}
+        for routes in (True, False):
+            found = await home.replay(routes=routes)
+            assert [(left.of, left.why) for left in found.left_out] == [(ticked.id, "scheduled")]
+            assert found.events == []

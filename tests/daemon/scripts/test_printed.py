@@ -2,6 +2,7 @@
 
 import pytest
 
+from jitney.daemon.log import bound
 from jitney.daemon.scripts.printed import LONGEST_LINE, MOST_BYTES, MOST_LINES, Printed
 
 
@@ -91,3 +92,32 @@ async def test_where_a_process_is_comes_from_the_innermost_line_in_its_file(
     assert one.placed.is_set()
     assert one.place == (14, "inner")
     assert told(capsys) == []
+
+
+async def test_a_line_is_about_the_event_that_is_answered_and_not_about_the_one_that_started_the_process(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, _ = printed()
+    with bound(adapter="route", event_id="event-1"):
+        one.data_received(b"while it started\n")
+        for number in (1, 2):
+            with bound(event_id=f"event-{number}"):
+                one.begin()
+            one.data_received(b"answering\n")
+    started, first, second = told(capsys)
+    assert "event_id" not in started
+    assert "event_id=event-1" in first
+    assert "event_id=event-2" in second
+    assert all("owner=alice" in line for line in (started, first, second))
+
+
+async def test_how_many_lines_were_left_out_is_about_no_event(capsys: pytest.CaptureFixture[str]) -> None:
+    one, _ = printed()
+    with bound(event_id="event-1"):
+        one.begin()
+        one.data_received(b"x\n" * (MOST_LINES + 2))
+        told(capsys)
+        one.summarise()
+    (line,) = told(capsys)
+    assert "lines=2" in line
+    assert "event_id" not in line

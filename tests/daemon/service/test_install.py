@@ -25,7 +25,7 @@ from jitney.daemon.service.machine import (
 from jitney.share import share
 
 UNITS = "etc/systemd/system"
-REPOSITORY = Path(__file__).parent.parent.parent.parent
+OWN = Path("/home", "alice", ".config", "systemd", "user")
 
 
 @pytest.fixture
@@ -234,8 +234,8 @@ def test_the_receipt_names_only_what_can_be_removed(installing: Installing) -> N
     ("check", "changes", "said"),
     [
         (check_program, {"prefix": Path("/usr/nowhere")}, "run from its sources"),
-        (check_reach, {"prefix": Path("/home/alice/venv")}, "nothing below /home"),
-        (check_reach, {"prefix": Path("/opt"), "interpreter": Path("/root/.local/bin/python3")}, "its Python"),
+        (check_reach, {"prefix": Path("/home", "alice")}, "nothing below /home"),
+        (check_reach, {"prefix": Path("/opt"), "interpreter": Path("/root", "python3")}, "its Python"),
         (check_reach, {"prefix": Path("/opt"), "package": Path("/tmp/jitney")}, "nothing below /tmp"),
         (check_root, {"uid": 1000}, "sudo "),
         (check_systemd, {"systemd": 0}, "does not run here"),
@@ -265,13 +265,13 @@ def test_a_user_gets_a_unit_and_nothing_else(machine: Machine, root: Path) -> No
         return UserInstallation(replace(machine, systemd=257), environ=environ, root=root, dry=False, tell=steps.append)
 
     own().install()
-    folder = root / "home/alice/.config/systemd/user"
+    folder = root / OWN.relative_to("/")
     unit = (folder / "jitney.service").read_text()
     assert f"ExecStart={machine.program} run\n" in unit
     assert "User=" not in unit
     assert {step.what for step in steps} == {
-        "/home/alice/.config/systemd/user/jitney.service",
-        "/home/alice/.config/systemd/user/jitney.service.d/10-reload.conf",
+        str(OWN / "jitney.service"),
+        str(OWN / "jitney.service.d/10-reload.conf"),
     }
     assert own().uninstall()
     assert list(folder.iterdir()) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.service.at_systemd import exposure
+from tests.documents import Snippet, snippets
 
 REPOSITORY = Path(__file__).parent.parent.parent.parent
 UNITS = REPOSITORY / "systemd"
@@ -44,6 +45,17 @@ def test_without_serial_radios_it_is_closed_further(alone: Path) -> None:
     shutil.copy(UNITS / "jitney.service.d" / "20-no-serial.conf", folder)
     done = analyze("security", "--offline=true", "--threshold=12", str(alone / "jitney.service"))
     assert done.returncode == 0, done.stdout
+
+
+@analyzed
+@pytest.mark.parametrize("snippet", snippets("ini"))
+def test_a_drop_in_in_a_document_has_no_mistakes(snippet: Snippet, alone: Path) -> None:
+    unit = "jitney.socket" if snippet.text.startswith("[Socket]") else "jitney.service"
+    folder = alone / f"{unit}.d"
+    folder.mkdir()
+    (folder / "mine.conf").write_text(snippet.text)
+    done = analyze("verify", "--recursive-errors=no", str(alone / unit))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @analyzed
