@@ -23,7 +23,7 @@ from jitney.daemon.store.secrets import Entry
 from jitney.daemon.store.store import Store
 from jitney.daemon.store.tables import DATABASE
 from jitney.topics import State, cloudevents
-from tests.daemon.running import Daemon, config, observing, payload, running, tick
+from tests.daemon.running import Daemon, Observer, config, observing, payload, running, tick
 from tests.fakes.mosquitto import Broker
 from tests.waiting import until
 
@@ -128,6 +128,12 @@ async def put_back(backup: Path, folder: Path, *options: str) -> str:
     return out
 
 
+def published(observer: Observer) -> set[str]:
+    """Return the ids of the events that an observer has got."""
+    messages = observer.messages
+    return {cloudevents.decode(payload(message)).id for message in messages if "/event/" in str(message.topic)}
+
+
 async def test_what_was_accepted_before_a_backup_under_load_is_in_it(broker: Broker, tmp_path: Path) -> None:
     state, backup = tmp_path / "state", tmp_path / "backup"
     async with under_load(broker, state) as (_, load):
@@ -152,9 +158,7 @@ async def test_what_was_accepted_before_a_backup_under_load_is_in_it(broker: Bro
     await asyncio.to_thread(broker.start)
     async with observing(broker.port) as observer, running(config(broker.url, durable=True), restored) as daemon:
         await daemon.connected()
-        await daemon.drained()
-        seen = {cloudevents.decode(payload(m)).id for m in observer.messages if "/event/" in str(m.topic)}
-        assert seen >= waiting
+        await observer.until(lambda: published(observer) >= waiting)
 
 
 async def test_a_state_that_rests_comes_back_equal_in_every_row(broker: Broker, tmp_path: Path) -> None:
@@ -326,9 +330,9 @@ module.{name} = killed
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("backup_restore", "_write"),
-        ("backup_restore", "_checked"),
-        ("backup_restore", "sync_all"),
+        pytest.param("backup_restore", "_write", marks=pytest.mark.slow),
+        pytest.param("backup_restore", "_checked", marks=pytest.mark.slow),
+        pytest.param("backup_restore", "sync_all", marks=pytest.mark.slow),
         ("backup_swap", "_exchange"),
         ("backup_restore", "swap"),
     ],

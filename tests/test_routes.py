@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jitney.adapters.errors import RefusedError
 from jitney.daemon.routes.settings import GrantSettings, RouteSettings
 from jitney.topics import Command, Reply
 from tests.daemon.running import Observer, Played, config, observing, payload, running, tick
@@ -171,3 +172,38 @@ async def test_two_owners_who_use_the_same_id_get_each_their_own_answer(broker: 
             reply = msgspec.json.decode(payload(await observer.message(f"jitney/{owner}/reply/{owner}/1")))
             assert reply["data"] == {"to": owner}
         assert len([topic for topic in topics(observer) if "/reply/" in topic]) == 2
+
+
+async def test_a_burst_is_counted_exactly_and_what_could_not_be_kept_is_counted_when_it_comes_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    count = {"set": "n", "value": "{{ get('n', 0) + 1 }}"}
+    settings = config(
+        broker.url, durable=True, routes=(route(owner="alice", do=[count, {"publish": "n", "data": {}}]),)
+    )
+    async with running(settings, tmp_path) as daemon:
+        assert daemon.app._routes.routing is not None
+        variables = daemon.app._routes.routing.router._variables
+        store = daemon.app._store
+        await daemon.context().emit(*(tick(number) for number in range(10)))
+        assert dict(variables.of("alice", 0)) == {"n": 10}
+        await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
+        with pytest.raises(RefusedError):
+            await daemon.context().emit(*(tick(number) for number in range(5, 15)))
+        assert dict(variables.of("alice", 0)) == {"n": 10}
+        await store.read(lambda db: db.execute("PRAGMA query_only = OFF"))
+        await daemon.context().emit(*(tick(number) for number in range(5, 15)))
+        assert dict(variables.of("alice", 0)) == {"n": 15}
+    async with running(settings, tmp_path) as daemon:
+        assert daemon.app._routes.routing is not None
+        assert dict(daemon.app._routes.routing.router._variables.of("alice", 0)) == {"n": 15}
+
+
+async def test_a_variable_too_many_is_a_dead_letter(broker: Broker, tmp_path: Path) -> None:
+    large = {"set": "large", "value": "{{ data.text }}"}
+    settings = config(broker.url, routes=(route(on="inbox.text", owner="alice", do=[large]),))
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
+        text = msgspec.json.encode({"text": "x" * 5000})
+        await observer.publish("jitney/alice/inbox/desk/text", text)
+        await until(lambda: daemon.app._bus._counters.total("dead", owner="alice", reason="invalid") == 1)

@@ -42,6 +42,11 @@ do = [{{ webhook = "{hooks}/called", data = {{ n = "{{{{ data.n }}}}" }} }}]
 name = "later"
 on = "inbox.later"
 do = [{{ publish = "late", data = {{ n = "{{{{ data.n }}}}" }}, delay = {delay} }}]
+[[routes]]
+name = "count"
+owner = "alice"
+on = "inbox.count"
+do = [{{ set = "n", value = "{{{{ get('n', 0) + 1 }}}}" }}]
 """
 
 SAYING: Final = """
@@ -185,6 +190,26 @@ async def test_an_action_whose_time_has_not_come_when_the_daemon_is_killed_is_do
         await home.done()
         assert home.numbers(late) == list(range(kills))
         assert await home.daemon.stop() == 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kills", [pytest.param(2, id="twice"), pytest.param(8, id="often", marks=pytest.mark.slow)])
+async def test_every_event_is_counted_once_whenever_the_daemon_is_killed(
+    broker: Broker, tmp_path: Path, *, kills: int
+) -> None:
+    numbers = list(range(kills * BATCH))
+    async with hooks() as web, house(broker, tmp_path, web, seed=kills) as home:
+        for first in numbers[::BATCH]:
+            home.kill_meanwhile(within=0.05)
+            for number in numbers[first : first + BATCH]:
+                await home.hand_in("count", number)
+            await home.daemon.ended()
+            await home.daemon.start()
+        await home.accepted("count", numbers[-1])
+        assert home.numbers("jitney/alice/event/desk/count") == numbers
+        assert await home.daemon.stop() == 0
+        ((value,),) = rows(tmp_path, "SELECT value FROM route_memory WHERE owner = 'alice' AND key = 'n'")
+        assert json.loads(value)["value"] == len(numbers)
 
 
 @pytest.mark.slow

@@ -177,6 +177,13 @@ class Erasing(Protocol):
         """Forget an owner: end what was granted outside, remove kept values and files. While ``run`` is under way."""
 
 
+class Commanding(Protocol):
+    """What the class of an adapter also has whose commands are known before it runs: `jitney check` looks at them."""
+
+    commands: ClassVar[tuple[str, ...]]
+    """The name of every command that ``command`` carries out."""
+
+
 class AdapterType(Protocol):
     """What an adapter's class declares. Calling it does nothing but keep its arguments.
 

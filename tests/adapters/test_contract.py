@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Raw
 
 from jitney.adapters.base import Adapter, Owner
 from jitney.adapters.errors import RefusedError
@@ -151,6 +152,23 @@ async def test_it_refuses_an_unknown_command_also_when_it_does_not_run(name: str
             await ctx.until_online()
             with pytest.raises(RefusedError):
                 await adapter.command(command)
+            running.cancel()
+
+
+@pytest.mark.parametrize("name", TYPES)
+async def test_it_knows_every_command_that_it_declares(name: str) -> None:
+    declared: Any = adapter_type(name)
+    async with configured(name) as settings:
+        adapter = declared("it", settings)
+        ctx = RecordingContext(name="it", owners=[Owner("alice", "Alice")])
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(adapter.run(ctx), name="adapter")
+            await ctx.until_online()
+            for one in declared.commands:
+                command = Command(id=one, owner="alice", adapter="it", name=one, data=Raw(b'{"there is no such key":1}'))
+                with pytest.raises(RefusedError) as refused:
+                    await adapter.command(command)
+                assert refused.value.code != "unknown_command"
             running.cancel()
 
 

@@ -26,6 +26,7 @@ def test_the_public_names_are_these() -> None:
         "UNCLAIMED",
         "derived_id",
         "event",
+        "made_at",
         "new_id",
         "rfc3339",
         "utc_now",

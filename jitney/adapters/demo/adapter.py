@@ -32,6 +32,7 @@ class Demo:
     Identity: ClassVar[type[Struct] | None] = None
     durable: ClassVar[bool] = False
     kinds: ClassVar[tuple[type[EventData], ...]] = KINDS
+    commands: ClassVar[tuple[str, ...]] = ("switch", "say")
 
     def __init__(self, name: str, config: DemoConfig) -> None:
         self._name = name

@@ -25,6 +25,7 @@ class HomeAssistant:
     Identity: ClassVar[type[Struct] | None] = settings.Identity
     durable: ClassVar[bool] = False
     kinds: ClassVar[tuple[type[EventData], ...]] = KINDS
+    commands: ClassVar[tuple[str, ...]] = ("call_service", "fire_event", "get_states")
     examine = staticmethod(findings)
 
     def __init__(self, name: str, config: settings.Config) -> None:

@@ -25,6 +25,25 @@ class Meshtastic:
     Identity: ClassVar[type[Struct] | None] = settings.Identity
     durable: ClassVar[bool] = True
     kinds: ClassVar[tuple[type[EventData], ...]] = (*kinds.KINDS, *kinds_sending.KINDS_SENDING)
+    commands: ClassVar[tuple[str, ...]] = (
+        "send_text",
+        "respond",
+        "send_alert",
+        "send_position",
+        "send_waypoint",
+        "traceroute",
+        "request_position",
+        "request_telemetry",
+        "sweep",
+        "get_nodes",
+        "get_packets",
+        "set_owner",
+        "set_mqtt",
+        "reboot",
+        "shutdown",
+        "factory_reset",
+        "get_device_config",
+    )
     examine = staticmethod(findings)
 
     def __init__(self, name: str, config: settings.Config) -> None:
@@ -48,7 +67,7 @@ class Meshtastic:
             self._session = None
 
     async def command(self, command: Command) -> Reply:
-        """Carry out a command of ``commands.COMMANDS``; raises RefusedError."""
+        """Carry out one of ``commands``; raises RefusedError."""
         return await self._connected().command(command)
 
     async def erase(self, owner: str) -> None:

@@ -161,8 +161,8 @@ class Session:
             self._publish_counts(now)
             self._uplink.publish()
             self._messages.publish(self._timing.now())
-            self._showing.look(now)
-            await self._nodes.save(now)
+            announced = self._showing.look(now)
+            await self._nodes.save(now, at_once=announced)
             await asyncio.sleep(LOOK)
 
     def _publish_counts(self, now: float) -> None:

@@ -47,14 +47,19 @@ class Showing:
         self._shown: dict[str, View] = {}
         self._announced: dict[str, float] = {}
 
-    def look(self, now: float, *, at_once: bool = False) -> None:
-        """Announce to each owner what is not as they were told last, if that is long enough ago (Unix seconds)."""
+    def look(self, now: float, *, at_once: bool = False) -> bool:
+        """Announce to each owner what is not as they were told last, if that is long enough ago (Unix seconds).
+
+        Returns whether anything was announced: what it is about had better be kept, or a crash would take it back.
+        """
         views = self._views()
+        announced = False
         for owner in {**self._shown, **views}:
             view = views.get(owner)
             waits = 0.0 <= now - self._announced.get(owner, 0.0) < EVERY and not at_once
             if waits or view == self._shown.get(owner):
                 continue
+            announced = True
             self._announced[owner] = now
             if view is None:
                 del self._shown[owner]
@@ -62,6 +67,7 @@ class Showing:
             else:
                 self._shown[owner] = view
                 self._ctx.announce(owner, entities.devices(view))
+        return announced
 
     def _views(self) -> dict[str, View]:
         """Return what there is to be shown, by owner."""

@@ -28,6 +28,16 @@ class Strava:
     Identity: ClassVar[type[Struct] | None] = settings.Identity
     durable: ClassVar[bool] = True
     kinds: ClassVar[tuple[type[EventData], ...]] = KINDS
+    commands: ClassVar[tuple[str, ...]] = (
+        "connect",
+        "disconnect",
+        "get_activity",
+        "get_route",
+        "get_zones",
+        "refresh",
+        "status",
+        "update_activity",
+    )
     examine = staticmethod(findings)
 
     def __init__(self, name: str, config: settings.Config, *, timing: Timing | None = None) -> None:
@@ -77,10 +87,7 @@ class Strava:
                 await apps.keep()
 
     async def command(self, command: Command) -> Reply:
-        """Carry out connect, disconnect, get_activity, get_route, get_zones, refresh, status, update_activity.
-
-        Raises RefusedError.
-        """
+        """Carry out one of ``commands``; raises RefusedError."""
         if self._commands is None:
             raise RefusedError("offline", f"{self._name} is not running")
         return await self._commands.carry_out(command)

@@ -11,7 +11,9 @@ from jitney.daemon.access.visitor import Login
 
 
 @asynccontextmanager
-async def borrowing(security: DynamicSecurity, model: Model, owners: Iterable[str]) -> AsyncIterator[Mapping[str, Login]]:
+async def borrowing(
+    security: DynamicSecurity, model: Model, owners: Iterable[str]
+) -> AsyncIterator[Mapping[str, Login]]:
     """Make a device for each owner, for as long as this lasts; raises what making one does."""
     devices = DynsecDevices(security, model)
     name = f"proof-{token_hex(4)}"

@@ -40,7 +40,7 @@ class Rule(Struct, frozen=True, order=True):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Somebody at the broker: ``about`` says who in words, ``username`` is the login that is theirs without a device."""
+    """Somebody at the broker: ``about`` says who in words, ``username`` is their own login, without any device."""
 
     id: str
     about: str
@@ -71,7 +71,7 @@ class Model(Struct, frozen=True, kw_only=True):
     @property
     def owners(self) -> list[str]:
         """The owners, with the house."""
-        return [id for id in self.principals if not id.startswith("_") or id == HOUSE]
+        return [one for one in self.principals if not one.startswith("_") or one == HOUSE]
 
     def role(self, principal: str) -> str:
         """Return the name of a principal's role."""
@@ -91,7 +91,7 @@ class Model(Struct, frozen=True, kw_only=True):
         """Return a principal who can have devices; raises MisconfiguredError."""
         found = self.principals.get(principal)
         if found is None or principal == DAEMON:
-            known = ", ".join(id for id in self.principals if id != DAEMON)
+            known = ", ".join(one for one in self.principals if one != DAEMON)
             raise MisconfiguredError(f"nobody is called {principal!r}: devices can belong to {known}")
         return found
 

@@ -48,7 +48,8 @@ class _Suspect:
         self._login = login
         self._me = model.principals[owner]
         self._trials = trials.Trials(TopicTree(settings.topic_root), model, owner=owner, token=witness.token)
-        self._visitor: Visitor | None = None
+        self._grants_all = False
+        """The broker grants what it does not deliver, as mosquitto does with an ACL file."""
 
     async def proofs(self) -> AsyncIterator[Proof]:
         """Try everything, and yield what came of it."""
@@ -80,11 +81,15 @@ class _Suspect:
             came = {(one.topic, one.payload) for one in visitor.came}
         topics = {topic for topic, _ in came}
         if trial.may:
-            wanted = {*((topic, sent) for topic in trial.probes), *((topic, self._witness.kept) for topic in trial.retained)}
+            wanted = {
+                *((topic, sent) for topic in trial.probes),
+                *((topic, self._witness.kept) for topic in trial.retained),
+            }
             missing = sorted({topic for topic, _ in wanted - came} | set(trial.standing) - topics)
             how = f"{missing[0]} did not come: {_said(code)}" if missing else "came"
             return self._proof(trial, "no" if missing else "yes", how)
         foreign = sorted(topic for topic in topics if not self._me.allows("receive", topic))
+        self._grants_all = self._grants_all or (code < REFUSED and not foreign)
         return self._proof(trial, "yes" if foreign else "no", f"{foreign[0]} came" if foreign else _kept_out(code))
 
     async def _share(self, trial: Trial) -> Proof:
@@ -98,21 +103,18 @@ class _Suspect:
             return self._proof(trial, "yes", f"{seen[0]} came")
         if code < REFUSED:
             how = "granted: what is chosen for it is lost to its group"
-            return self._proof(trial, "yes", how, gap=True)
+            return self._proof(trial, "yes", how, gap=self._grants_all)
         return self._proof(trial, "no", _said(code))
 
     async def _writing(self) -> AsyncIterator[Proof]:
-        """Publish: a broker may close the connection over what it refuses, then there is another one."""
-        pending = list(self._trials.writing())
-        while pending:
-            async with self._visiting() as visitor:
-                while pending and not visitor.gone:
-                    trial = pending.pop(0)
-                    yield await self._write(visitor, trial)
+        """Publish, each over a connection of its own: a broker may close one over what it refuses."""
+        for trial in self._trials.writing():
+            yield await self._write(trial)
 
-    async def _write(self, visitor: Visitor, trial: Trial) -> Proof:
+    async def _write(self, trial: Trial) -> Proof:
         payload = self._witness.payload()
-        code = await visitor.publish(trial.topic, payload, retain=trial.retain)
+        async with self._visiting() as visitor:
+            code = await visitor.publish(trial.topic, payload, retain=trial.retain)
         arrived = await self._witness.saw(payload)
         if trial.retain and (arrived or (trial.unseen and code < REFUSED)):
             await self._witness.clear(trial.topic)

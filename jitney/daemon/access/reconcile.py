@@ -80,7 +80,9 @@ def _roles(model: Model, found: Standing) -> Iterator[Change]:
             described = {"rolename": name, "textname": principal.about}
             yield Change(f"make role {name}: {principal.about}", {"command": "createRole", **described, "acls": wanted})
         elif differing := _differing(role, principal):
-            yield Change(f"correct role {name}: {differing}", {"command": "modifyRole", "rolename": name, "acls": wanted})
+            yield Change(
+                f"correct role {name}: {differing}", {"command": "modifyRole", "rolename": name, "acls": wanted}
+            )
     for name in found.roles:
         principal_id = name.removeprefix(model.prefix)
         if is_ours(name, model) and principal_id not in model.principals:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from msgspec import Struct, json
 
 from jitney.daemon.access.dynsec import acls, defaults
 from jitney.daemon.access.model import DAEMON, Model, Principal
+from jitney.daemon.access.notes import NOTES, Target
 
-Target = Literal["mosquitto-acl", "dynsec", "emqx"]
 TARGETS: Final = get_args(Target)
 
 Devices = Mapping[str, Sequence[str]]
@@ -17,47 +17,6 @@ Devices = Mapping[str, Sequence[str]]
 
 _MADE: Final = "Made by `jitney acl render --target {target}`: change the configuration, and make it anew."
 _SPECIAL: Final = re.compile(r"[.^$*+?{}\[\]\\|()]")
-_RETAINED: Final = (
-    "A retained command cannot be forbidden to somebody who may publish commands: the bus refuses it, with a reply."
-)
-_RESPONSE: Final = (
-    "Nobody checks the Response Topic of a command but the bus, which answers only inside the tree of whoever asked."
-)
-
-NOTES: Final[Mapping[Target, tuple[str, ...]]] = {
-    "mosquitto-acl": (
-        "mosquitto with an ACL file grants every subscription and drops at delivery what may not be read: nobody is "
-        "told that they are refused.",
-        "Who subscribes $share/GROUP/… of another owner gets nothing, and what was chosen for them is lost to that "
-        "owner's group: do not use shared subscriptions with an ACL file.",
-        "A login is not bound to a client id: whoever has one can throw out a client whose client id they know. That "
-        "of the daemon is secret.",
-        _RETAINED,
-        _RESPONSE,
-        "A will on a topic of somebody else is accepted when connecting, and then not published.",
-    ),
-    "dynsec": (
-        "%u and %c do nothing in dynamic security before mosquitto 2.1: each owner has a role in which the name is "
-        "spelt out.",
-        "Before mosquitto 2.0.12 a subscription that waits for somebody who is away outlives the right to it; what "
-        "comes of it is still not delivered.",
-        _RETAINED,
-        _RESPONSE,
-        "A will on a topic of somebody else is accepted when connecting, and then not published.",
-        "These are the roles alone: logins are made by `jitney devices add`, and `jitney acl apply` does all of this by "
-        "itself.",
-    ),
-    "emqx": (
-        "Written after the documentation of EMQX 5.1.1 and later (no version was at hand to try it): prove it with "
-        "`jitney acl verify`.",
-        "Set authorization.no_match = deny, and let this be the only source of rules: EMQX allows what no rule matches.",
-        "EMQX checks subscriptions and not deliveries, and reads $share/GROUP/FILTER as FILTER: owners may share their "
-        "own tree, nobody that of others.",
-        "Logins and their client ids are kept by EMQX: no rule here binds them.",
-        _RESPONSE,
-    ),
-}
-"""What a person should know of each target."""
 
 
 class Rendered(Struct, frozen=True):
@@ -73,10 +32,12 @@ def render(model: Model, target: Target, devices: Devices) -> Rendered:
     return Rendered("\n".join(lines) + "\n", NOTES[target])
 
 
-def logins(principal: Principal, model: Model, devices: Devices) -> list[str]:
-    """Return the logins of a principal: without a device, and of each."""
-    own = [principal.username] if principal.username else []
-    return [*own, *(model.username(principal.id, device) for device in sorted(devices.get(principal.id, ())))]
+def _logins(principal: Principal, model: Model, devices: Devices) -> Iterator[tuple[str, str]]:
+    """Yield the logins of a principal, each with whose it is in words."""
+    if principal.username:
+        yield principal.about, principal.username
+    for device in sorted(devices.get(principal.id, ())):
+        yield f"{principal.about}: {device}", model.username(principal.id, device)
 
 
 def _head(target: Target) -> Iterator[str]:
@@ -90,9 +51,9 @@ def _mosquitto_acl(model: Model, devices: Devices) -> Iterator[str]:
     for line in _head("mosquitto-acl"):
         yield f"# {line}".rstrip()
     for principal in model.principals.values():
-        for login in logins(principal, model, devices):
+        for about, login in _logins(principal, model, devices):
             yield ""
-            yield f"# {principal.about}"
+            yield f"# {about}"
             yield f"user {login}"
             yield from _topics(principal)
 
@@ -154,4 +115,3 @@ def _quoted(match: re.Match[str]) -> str:
 def _erlang(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-

@@ -158,9 +158,7 @@ class Trials:
         standing: tuple[str, ...] = (),
     ) -> Trial:
         may = self._me.allows("subscribe", topic) and self._me.allows("receive", topic)
-        return Trial(
-            attempt=f"read {text}", topic=topic, may=may, probes=probes, retained=retained, standing=standing
-        )
+        return Trial(attempt=f"read {text}", topic=topic, may=may, probes=probes, retained=retained, standing=standing)
 
     def _write(self, topic: str, text: str, *, retain: bool = False, unseen: bool = False) -> Trial:
         may = self._me.allows("retain" if retain else "publish", topic)

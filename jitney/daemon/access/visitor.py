@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from secrets import token_hex
 from typing import Final
 
-from msgspec import Struct
-from msgspec.structs import replace
 from mqtt5 import (
     ConnAckPacket,
     ConnectPacket,
@@ -21,6 +19,8 @@ from mqtt5 import (
     TopicFilter,
     Will,
 )
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jitney.adapters.secret import Secret
 from jitney.daemon.broker.session import BrokerUnreachableError, ConnectOptions, Message
@@ -83,9 +83,7 @@ class Visitor(asyncio.BufferedProtocol):
 
     async def subscribe(self, pattern: str) -> int:
         """Subscribe, and ask for what is retained; returns the broker's reason code, or CUT."""
-        return await self._asked(
-            lambda number: SubscribePacket(number, [_filter(pattern)]).write()
-        )
+        return await self._asked(lambda number: SubscribePacket(number, [_filter(pattern)]).write())
 
     async def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, response_topic: str = "", correlation: bytes = b""
@@ -207,11 +205,12 @@ class Visitor(asyncio.BufferedProtocol):
         try:
             self._write(packet(number))
             async with asyncio.timeout(SECONDS):
-                return await answer
+                code: int = await answer
         except TimeoutError:
             raise BrokerUnreachableError(f"{self._place} did not answer within {SECONDS:g} s") from None
         finally:
             del self._answers[number]
+        return code
 
     async def _closed(self) -> None:
         try:

@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "strava": ("jitney.daemon.cli.strava", "connect people with their Strava accounts"),
     "routes": ("jitney.daemon.cli.routes", "look at the routes, test and try them, and see what they did"),
     "dead": ("jitney.daemon.cli.dead", "look after what could not be published or done"),
+    "acl": ("jitney.daemon.cli.acl", "let the broker keep owners apart, and prove that it does"),
+    "devices": ("jitney.daemon.cli.devices", "give each phone and program of somebody a login of its own"),
     "owners": ("jitney.daemon.cli.owners", "what is kept of somebody: how much, all of it to read, or erase it"),
     "backup": ("jitney.daemon.cli.backup", "copy everything that is kept into one encrypted file"),
     "restore": ("jitney.daemon.cli.restore", "show what is in a backup, and put it back"),

@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +21,7 @@ from jitney.daemon.config.load import would_load
 from jitney.daemon.config.migrations import FIRST, STEPS, Migrated, Steps, migrated, newest
 from jitney.daemon.config.parts import Whole, together
 from jitney.daemon.config.paths import default_path
+from jitney.daemon.config.positions import TEXTS, unquoted
 from jitney.daemon.config.problems import one_line
 from jitney.daemon.config.reading import Part, decoded
 from jitney.daemon.config.rewriting import encoded
@@ -77,11 +80,12 @@ def run(args: argparse.Namespace, *, steps: Steps = STEPS) -> int:
         return 0
     loaded = would_load(whole, environ=os.environ, steps=steps)
     log.register(loaded.config)
+    secrets = {secret.reveal(): secret for secret in loaded.plain}
     paint = Paint(enabled=has_colours(sys.stdout, os.environ))
     for file in files:
-        for line in _diff(file, to):
+        for line in _diff(file, to=to, secrets=secrets):
             codes = next((codes for start, codes in _COLOURS.items() if line.startswith(start)), ())
-            print(paint(_shown(line, loaded.plain), *codes))
+            print(paint(line, *codes))
     sys.stdout.flush()
     for file in files:
         for one in file.now.notes:
@@ -103,18 +107,24 @@ def _files(whole: Whole, *, steps: Steps, to: int) -> Iterator[_File]:
                 yield _File(part, text, now)
 
 
-def _diff(file: _File, to: int) -> Iterator[str]:
+def _diff(file: _File, *, to: int, secrets: Mapping[str, Secret]) -> Iterator[str]:
+    """Yield the lines of a diff in which no secret can be read."""
     name = str(file.part.path)
-    old, new = (text.removesuffix("\n").split("\n") for text in (file.text, file.now.text))
-    return unified_diff(old, new, name, name, f"version {file.part.older}", f"version {to}", lineterm="")
+    old, new = (_hidden(text, secrets).removesuffix("\n").split("\n") for text in (file.text, file.now.text))
+    for line in unified_diff(old, new, name, name, f"version {file.part.older}", f"version {to}", lineterm=""):
+        yield "\t".join(map(log.mask, line.split("\t")))
 
 
-def _shown(line: str, plain: Sequence[Secret]) -> str:
-    """Return a line of a file without secrets, also without those that are too short to be looked for in a log."""
-    for secret in filter(None, plain):
-        for quote in "\"'":
-            line = line.replace(f"{quote}{secret.reveal()}{quote}", f"{quote}{secret}{quote}")
-    return "\t".join(map(log.mask, line.split("\t")))
+def _hidden(text: str, secrets: Mapping[str, Secret]) -> str:
+    """Return a document without these secrets, also without those that are too short to be looked for in a log."""
+
+    def shown(found: re.Match[str]) -> str:
+        with suppress(ValueError):
+            if secret := secrets.get(unquoted(found[0])):
+                return f'"{secret}"' + "\n" * found[0].count("\n")
+        return found[0]
+
+    return TEXTS.sub(shown, text)
 
 
 def _write(files: Sequence[_File]) -> None:

@@ -41,16 +41,17 @@ def timing(settings: RouteSettings) -> Iterator[str]:
 
 def memory(settings: RouteSettings) -> Iterator[str]:
     """Yield what can hold a route back although an event matches."""
+    apart = f", apart for each {settings.key.strip()}" if "{" in settings.key else ""
     if settings.for_:
         yield f"only when it has stayed like that for {_seconds(settings.for_)}"
     if settings.count is not None:
-        yield f"only number {settings.count.n} of those within {_seconds(settings.count.within)}"
+        yield f"only number {settings.count.n} of those within {_seconds(settings.count.within)}{apart}"
     if settings.debounce:
-        yield f"only when nothing more has come for {_seconds(settings.debounce)}"
+        yield f"only when nothing more has come for {_seconds(settings.debounce)}{apart}"
     if settings.throttle:
-        yield f"then not again for {_seconds(settings.throttle)}"
+        yield f"then not again for {_seconds(settings.throttle)}{apart}"
     if settings.once_per:
-        yield f"once per {settings.once_per.strip()}"
+        yield f"once per {settings.once_per.strip()}{apart}"
     if settings.quiet_hours:
         yield f"not during {settings.quiet_hours}"
 

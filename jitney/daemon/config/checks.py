@@ -1,6 +1,7 @@
 """What no type can say about the settings of a file: URLs, topic levels, files that must be there."""
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from jitney.daemon.config.schema import BusSettings, Config, HttpSettings, MqttS
 from jitney.daemon.config.urls import TLS, address_fault, broker_fault, scheme, web_fault
 from jitney.daemon.config.words import got, mean
 from jitney.daemon.routes.zones import zone
-from jitney.topics import InvalidTopicError, TopicTree
+from jitney.topics import HOUSE, InvalidTopicError, TopicTree
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What an instance and an adapter can be called: a level of topics that needs no escaping."""
@@ -45,6 +46,17 @@ def check_http(settings: HttpSettings, problems: Problems) -> None:
         problems.add(("http", "listen"), fault)
     if settings.public_url and (fault := web_fault(settings.public_url)):
         problems.add(("http", "public_url"), fault)
+    if settings.metrics and not _is_of_this_machine(settings.listen):
+        text = f"names people and adapters to whoever reaches {settings.listen or 'the socket of systemd'}"
+        problems.warn(("http", "metrics"), f"{text}: listen on 127.0.0.1, or see to it that nobody else does")
+
+
+def _is_of_this_machine(listen: str) -> bool:
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_discovery(config: Config, problems: Problems) -> None:
@@ -58,6 +70,18 @@ def check_discovery(config: Config, problems: Problems) -> None:
             if name not in config.adapters:
                 remedy = mean(name, config.adapters) or ": give the name of an adapter"
                 problems.add((*key, "private"), f"there is no section [adapters.{name}]{remedy}")
+
+
+def check_access(config: Config, problems: Problems) -> None:
+    """Note what is wrong with `[access]`."""
+    for owner in config.access.logins:
+        if owner not in {*config.owners, HOUSE}:
+            remedy = mean(owner, config.owners) or ": give the id of an owner"
+            problems.add(("access", "logins", owner), f"there is no section [owners.{owner}]{remedy}")
+    if config.access.verify != "off" and not config.access.logins:
+        problems.add(("access", "verify"), "needs a login to try with: add a section [access.logins.OWNER]")
+    if config.access.verify != "off" and config.mqtt.url.startswith("embedded:"):
+        problems.add(("access", "verify"), "the embedded broker keeps nobody apart: there is nothing to prove")
 
 
 def _check_prefix(prefix: str, key: Key, config: Config, problems: Problems) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.adapters.secret import Secret
-from jitney.daemon.config.checks import check_bus, check_discovery, check_http, check_mqtt, is_absolute
+from jitney.daemon.config.checks import check_access, check_bus, check_discovery, check_http, check_mqtt, is_absolute
 from jitney.daemon.config.convert import Converter
 from jitney.daemon.config.migrations import FIRST, STEPS, VERSION, Steps, newest
 from jitney.daemon.config.parts import Whole, together
@@ -18,6 +18,7 @@ from jitney.daemon.config.problems import ConfigError, Problem, Problems
 from jitney.daemon.config.reading import parsed
 from jitney.daemon.config.references import References
 from jitney.daemon.config.schema import (
+    AccessSettings,
     BusSettings,
     Config,
     DiscoverySettings,
@@ -144,6 +145,7 @@ def _config(
         mqtt=converter.section(MqttSettings, document.get("mqtt", {}), ("mqtt",)),
         outbox=converter.section(OutboxSettings, document.get("outbox", {}), ("outbox",)),
         http=converter.section(HttpSettings, document.get("http", {}), ("http",)),
+        access=converter.section(AccessSettings, document.get("access", {}), ("access",)),
         adapters=sections.adapters(document.get("adapters", {}), owners if isinstance(owners, dict) else ()),
         owners=sections.owners(owners),
         discovery=_discovery(document, converter),
@@ -155,6 +157,7 @@ def _config(
     check_bus(config.bus, problems)
     check_http(config.http, problems)
     check_discovery(config, problems)
+    check_access(config, problems)
     if routes or grants or config.routing.webhooks or config.routing.python:
         from jitney.daemon.config.routes import (  # noqa: PLC0415 - memory for those who have routes
             check_grants,

@@ -74,7 +74,7 @@ def with_fixed(new: Config, old: Config) -> Config:
 
 
 def _sections(old: Config, new: Config) -> Iterator[Change]:
-    for section in (*FIXED, "routing", "discovery"):
+    for section in (*FIXED, "access", "routing", "discovery"):
         keys = _differing(getattr(old, section), getattr(new, section))
         if keys:
             yield Change(section, "changed", keys)

@@ -18,10 +18,12 @@ _Name = tuple[str, int, int]
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
 _QUOTED: Final = re.compile(r'"(?:\\.|[^"\\\n])*"' + r"|'[^'\n]*'")
+_LONG: Final = r'"""(?:\\.|[^\\])*?"""(?:"{0,2})' + r"|'''.*?'''(?:'{0,2})"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+|" + _QUOTED.pattern)
-_SCALAR: Final = re.compile(
-    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})' + r"|'''.*?'''(?:'{0,2})|" + _QUOTED.pattern + r"|[^,\]}#\n]+", re.DOTALL
-)
+_SCALAR: Final = re.compile(rf"{_LONG}|{_QUOTED.pattern}|[^,\]}}#\n]+", re.DOTALL)
+
+TEXTS: Final = re.compile(rf"{_LONG}|{_QUOTED.pattern}|#[^\n]*", re.DOTALL)
+"""Each text in quotes of a document, and each comment, for in these there can be quotes too."""
 
 
 def positions(text: str) -> dict[Key, int]:
@@ -38,14 +40,20 @@ def names(text: str) -> list[tuple[Key, int, int]]:
     Raises ValueError for a document that is not TOML.
     """
     scan = _Scan(text)
-    try:
-        scan.document()
-    except _LostError as error:
-        raise ValueError("not TOML") from error
+    scan.document()
     return scan.names
 
 
-class _LostError(Exception):
+def unquoted(text: str) -> str:
+    """Return what a text in quotes says; raises ValueError."""
+    try:
+        value = tomllib.loads("name = " + text)["name"]
+    except tomllib.TOMLDecodeError as error:
+        raise _LostError from error
+    return str(value)
+
+
+class _LostError(ValueError):
     """The text at this place is not TOML."""
 
 
@@ -120,7 +128,7 @@ class _Scan:
     def _name(self) -> _Name:
         self._peek(_SPACE)
         name = self._take(_NAME)
-        return _unquoted(name) if name[0] in "\"'" else name, self._at - len(name), self._at
+        return unquoted(name) if name[0] in "\"'" else name, self._at - len(name), self._at
 
     def _value(self, key: Key) -> None:
         if self._found("["):
@@ -170,11 +178,3 @@ class _Scan:
             raise _LostError
         self._at = match.end()
         return match[0]
-
-
-def _unquoted(name: str) -> str:
-    try:
-        value = tomllib.loads("name = " + name)["name"]
-    except tomllib.TOMLDecodeError as error:
-        raise _LostError from error
-    return str(value)

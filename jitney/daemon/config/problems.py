@@ -98,8 +98,9 @@ class Problems:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """The warnings, in the order of the file."""
-        return tuple(sorted(self._warnings, key=self._order))
+        """The warnings, in the order of the file, then those of the files beside it."""
+        beside = (warning for other in self._beside for warning in other.warnings)
+        return (*sorted(self._warnings, key=self._order), *beside)
 
     def _order(self, problem: Problem) -> tuple[bool, str, int, str]:
         return problem.file != self._file, problem.file, problem.line, problem.key

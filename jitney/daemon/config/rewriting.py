@@ -64,7 +64,10 @@ def renamed(text: str, renames: Sequence[Rename]) -> tuple[str, list[Change]]:
     """Return a text with other names, wherever and however they are written; raises ByHandError."""
     if not renames:
         return text, []
-    written = names(text)
+    try:
+        written = names(text)
+    except ValueError as error:
+        raise ByHandError((), "its layout is not understood") from error
     changes: dict[Key, Change] = {}
     pieces, at = [], 0
     for key, begin, end in written:
@@ -95,7 +98,7 @@ def edited(text: str, edit: "Callable[[TOMLDocument], Iterable[Change]]") -> tup
             return text, changes
         result = _patched(text, before, after)
         understood = document == tomllib.loads(result)
-    except (TOMLKitError, tomllib.TOMLDecodeError) as error:
+    except (TOMLKitError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ByHandError((), f"its tables are in an order that is not understood ({error})") from error
     if not understood:
         raise ByHandError((), "its tables are in an order that is not understood")

@@ -1,18 +1,22 @@
 """Routes and grants of a file: compiled, and every mistake noted at its line."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from operator import is_
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from jitney.adapters.base import AdapterType
 from jitney.daemon.config.problems import Problems
 from jitney.daemon.config.schema import Config
 from jitney.daemon.config.scripts import Place, read_scripts
 from jitney.daemon.routes import granting
-from jitney.daemon.routes.allowed import Pattern
+from jitney.daemon.routes.allowed import AllowList, Pattern
 from jitney.daemon.routes.compiled import Fault, Route, compile_routes
+from jitney.daemon.routes.doubts import doubts
+from jitney.daemon.routes.household import Skill
 from jitney.daemon.routes.trials import Trial, try_route
 from jitney.daemon.routes.zones import zone
 
@@ -45,8 +49,12 @@ def with_scripts(
 def check_routes(config: Config, places: Sequence[Place], *, trials: bool) -> None:
     """Note what is wrong with the routes, each at its place; with ``trials`` also which of their tests fail.
 
-    A route with a fault is not tried.
+    A route with a fault is not tried. What can never do anything is a warning.
     """
+    sources = {name: {one.type: one.private for one in adapter.type.kinds} for name, adapter in config.adapters.items()}
+    for doubt in doubts(config.routes, sources=sources, grants=config.grants):
+        place = places[doubt.route]
+        place.problems.warn((*place.key, *doubt.path), doubt.text)
     routes, faults = compiled(_all_enabled(config) if trials else config)
     for fault in faults:
         place = places[fault.route]
@@ -82,7 +90,7 @@ class _Part:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._objects = (config.routes, config.owners, config.adapters)
+        self._objects = (config.routes, config.owners, config.adapters, config.routing.webhooks)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Part) and all(map(is_, self._objects, other._objects))
@@ -95,7 +103,26 @@ class _Part:
 def _compiled(part: _Part) -> tuple[Sequence[Route], Sequence[Fault]]:
     config = part.config
     owners = list(config.owners)
-    return compile_routes(config.routes, owners=owners, adapters=_adapters(config), kinds=kinds(config))
+    return compile_routes(
+        config.routes,
+        owners=owners,
+        adapters=_adapters(config),
+        kinds=kinds(config),
+        skills={name: _skill(adapter.type) for name, adapter in config.adapters.items()},
+        webhooks=AllowList(_places(config)),
+    )
+
+
+def _skill(kind: AdapterType) -> Skill:
+    commands: object = getattr(kind, "commands", None)
+    return Skill(kind.name, commands if isinstance(commands, tuple) else None)
+
+
+def _places(config: Config) -> Iterator[Pattern]:
+    """Give where webhooks may go; what is no pattern is told elsewhere."""
+    for text in config.routing.webhooks:
+        with suppress(ValueError):
+            yield Pattern.parse(text)
 
 
 def _adapters(config: Config) -> dict[str, str]:

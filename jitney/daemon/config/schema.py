@@ -70,6 +70,21 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     metrics: bool = False
 
 
+class AccessLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A login of an owner at the broker; ``client_id`` where it is bound to one."""
+
+    username: str
+    password: Secret
+    client_id: str = ""
+
+
+class AccessSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[access]`: whether the daemon itself proves that the broker keeps owners apart, and with which ``logins``."""
+
+    verify: Literal["off", "start", "daily"] = "off"
+    logins: Mapping[str, AccessLogin] = field(default_factory=dict)
+
+
 class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`retry` of an adapter: delays in seconds between attempts; ``attempts`` 0 means for ever."""
 
@@ -158,6 +173,7 @@ class Config(Struct, frozen=True, kw_only=True):
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
     owners: Mapping[str, OwnerSettings] = field(default_factory=dict)
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
     discovery: DiscoverySettings = field(default_factory=lambda: DiscoverySettings(enabled=False))

@@ -62,11 +62,17 @@ class AllowList:
         self._patterns = tuple((one, _compiled(one.host), _compiled(one.path)) for one in patterns)
         self._named = {(one.host, one.port) for one, *_ in self._patterns if one.names_host}
 
-    def permits(self, scheme: str, host: str, port: int, *, path: str) -> bool:
-        """Tell whether a URL is on the list, by its parts; ``path`` is as it is sent, with the query."""
+    def permits(self, scheme: str, host: str, port: int, *, path: str | None) -> bool:
+        """Tell whether a URL is on the list, by its parts; ``path`` is as it is sent, with the query.
+
+        Without a path, whether one with some path is.
+        """
         host = _canonical(host.lower())
-        return not _climbs(path) and any(
-            one.scheme == scheme and one.port == port and hosts.fullmatch(host) and paths.fullmatch(path)
+        return (path is None or not _climbs(path)) and any(
+            one.scheme == scheme
+            and one.port == port
+            and hosts.fullmatch(host)
+            and (path is None or paths.fullmatch(path))
             for one, hosts, paths in self._patterns
         )
 

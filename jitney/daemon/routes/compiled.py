@@ -1,19 +1,20 @@
 """Routes compiled: which events each wants, why or why not, and what it then does."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from jitney.daemon.routes import globs
 from jitney.daemon.routes.actions import Action, RunHandler
+from jitney.daemon.routes.allowed import AllowList
 from jitney.daemon.routes.conditions import Condition, Reason, compile_when
 from jitney.daemon.routes.document import Document
 from jitney.daemon.routes.faults import Fault, Faults, TemplateError, TemplateFault
-from jitney.daemon.routes.forms import Make, Place, compile_actions
-from jitney.daemon.routes.household import Household, Kinds, everybody
+from jitney.daemon.routes.forms import Make, Place, Waits, compile_actions
+from jitney.daemon.routes.household import Household, Kinds, Skill, everybody
 from jitney.daemon.routes.index import Index
 from jitney.daemon.routes.settings import HandlerSettings, RouteSettings, Words
 from jitney.daemon.routes.templates import compile_expression
-from jitney.daemon.routes.timing import OncePer, check_times, compile_once_per
+from jitney.daemon.routes.timing import check_times, compile_key, compile_once_per
 from jitney.daemon.routes.words import shown
 from jitney.topics import Event
 from jitney.topics.messages import ROUTE
@@ -39,12 +40,12 @@ class Route:
     """
 
     __slots__ = (
+        "_key",
         "_makes",
         "_wants_type",
         "conditions",
         "name",
         "needs_memory",
-        "once_per",
         "owners",
         "patterns",
         "settings",
@@ -57,7 +58,7 @@ class Route:
         owners: frozenset[str] | None,
         patterns: tuple[str, ...],
         conditions: tuple[Condition, ...],
-        once_per: OncePer | None,
+        key: Callable[[Document], str] | None,
         makes: tuple[Make, ...],
     ) -> None:
         self.settings = settings
@@ -65,7 +66,7 @@ class Route:
         self.owners = owners
         self.patterns = patterns
         self.conditions = conditions
-        self.once_per = once_per
+        self._key = key
         self._makes = makes
         self.needs_memory = _needs_memory(settings)
         """Whether it has conditions about more than one event."""
@@ -104,9 +105,9 @@ class Route:
         return [*self._about(document), *(condition.explain(document) for condition in self.conditions)]
 
     def key(self, document: Document) -> str:
-        """Return what `once_per` keeps apart, else the subject of the event; raises TemplateError."""
-        if self.once_per is not None and self.once_per.key is not None:
-            return self.once_per.key(document)
+        """Return under what it remembers an event, which is its subject unless it says so; raises TemplateError."""
+        if self._key is not None:
+            return self._key(document)
         subject = document.event.subject
         return subject if isinstance(subject, str) else ""
 
@@ -139,13 +140,18 @@ def compile_routes(
     owners: Collection[str],
     adapters: Mapping[str, str],
     kinds: Kinds | None = None,
+    skills: Mapping[str, Skill] | None = None,
+    webhooks: AllowList | None = None,
 ) -> tuple[list[Route], list[Fault]]:
     """Return the routes without fault, in order, and every fault of the others; never raises.
 
     ``owners`` are ids of people, ``adapters`` names with whom they belong to, ``kinds`` tells whether a type is
-    private, None for one that no adapter has.
+    private, None for one that no adapter has. ``skills`` are what adapters can do, by name, and ``webhooks`` where
+    these may go, as far as that is known.
     """
-    household = Household(owners=frozenset(owners), adapters=dict(adapters), kinds=kinds)
+    household = Household(
+        owners=frozenset(owners), adapters=dict(adapters), kinds=kinds, skills=skills or {}, webhooks=webhooks
+    )
     routes: list[Route] = []
     found: list[Fault] = []
     names: set[str] = set()
@@ -168,11 +174,13 @@ def _route(settings: RouteSettings, household: Household, faults: Faults) -> Rou
     if settings.if_:
         with faults.at("if"):
             conditions += _expression(settings.if_, faults)
-    makes = _makes(settings, Place(settings.name, owners, household), faults)
+    makes = _makes(settings, Place(settings.name, owners, household, _waits(settings)), faults)
     with faults.at("once_per"):
         once_per = compile_once_per(settings.once_per, faults)
+    with faults.at("key"):
+        key = compile_key(settings.key, once_per, faults)
     check_times(settings, faults)
-    return Route(settings, owners=owners, patterns=patterns, conditions=conditions, once_per=once_per, makes=makes)
+    return Route(settings, owners=owners, patterns=patterns, conditions=conditions, key=key, makes=makes)
 
 
 def _makes(settings: RouteSettings, place: Place, faults: Faults) -> tuple[Make, ...]:
@@ -181,6 +189,15 @@ def _makes(settings: RouteSettings, place: Place, faults: Faults) -> tuple[Make,
         return (lambda _: [action],)
     with faults.at("do"):
         return compile_actions(settings.do, place, faults)
+
+
+def _waits(settings: RouteSettings) -> Waits:
+    """Return because of which key a route never answers an event while it comes."""
+    if settings.schedule is not None:
+        return "schedule"
+    if settings.for_:
+        return "for"
+    return "debounce" if settings.debounce else ""
 
 
 def _check_name(name: str, names: set[str], faults: Faults) -> None:

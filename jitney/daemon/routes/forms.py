@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import UNSET, Raw, Struct
@@ -48,12 +48,17 @@ _SOURCES: Final = ("vault", "credential", "env", "file")
 _NOTHING: Final[Make] = lambda _: ()  # noqa: E731 - a value of this type
 
 
+Waits = Literal["", "debounce", "for", "schedule"]
+"""The key because of which an event is over when its route acts, or there was none."""
+
+
 class Place(Struct, frozen=True):
-    """Whose route it is that acts: its ``name``, its ``owners`` (None: everybody), and where it lives."""
+    """Whose route it is that acts: its ``name``, its ``owners`` (None: everybody), where it lives, why it ``waits``."""
 
     name: str
     owners: Collection[str] | None
     household: Household
+    waits: Waits = ""
 
 
 def compile_actions(do: Sequence[Mapping[str, Any]], place: Place, faults: Faults) -> tuple[Make, ...]:
@@ -135,9 +140,9 @@ class _Form(Struct):
             self.faults.add(f"expected either {value} = …, or gone = true")
         return gone is True
 
-    def adapter(self, name: str) -> None:
-        """Note why the route cannot command an adapter."""
-        fault = self.place.household.adapter_fault(name, self.place.owners)
+    def adapter(self, name: str, fault: str) -> None:
+        """Note why the route cannot command an adapter, else the other ``fault``, if there is one."""
+        fault = self.place.household.adapter_fault(name, self.place.owners) or fault
         if fault:
             self.faults.add(fault, self.word)
 
@@ -147,7 +152,7 @@ def _command(form: _Form) -> Make:
     if not dot or not command or not adapter:
         form.faults.add('expected an adapter and its command, such as "base.send_text"', "command")
     else:
-        form.adapter(adapter)
+        form.adapter(adapter, form.place.household.command_fault(adapter, command))
     data, delay = form.data(), form.delay
     return lambda document: [SendCommand(adapter=adapter, command=command, data=data(document), delay=delay)]
 
@@ -173,6 +178,8 @@ def _state(form: _Form) -> Make:
 
 def _reply(form: _Form) -> Make:
     delay = form.delay
+    if form.place.waits == "schedule":
+        form.faults.add("what the clock brings about comes from nobody who can be answered: use notify", "reply")
     if isinstance(form.table["reply"], Mapping):
         data = form.data("reply")
         return lambda document: [Reply(data=data(document), delay=delay)]
@@ -183,7 +190,7 @@ def _reply(form: _Form) -> Make:
 def _notify(form: _Form) -> Make:
     target = form.word_of("notify")
     if target:
-        form.adapter(target.partition(".")[0])
+        form.adapter(target.partition(".")[0], form.place.household.notify_fault(target))
     message, title, data, delay = form.text("message", needed=True), form.text("title"), form.data(), form.delay
     return lambda document: [
         Notify(target=target, message=message(document), title=title(document), data=data(document), delay=delay)
@@ -225,6 +232,8 @@ def _url(form: _Form) -> Callable[[Document], str]:
         form.faults.add("expected a URL whose host stands in the file, such as https://hooks.example.org/…", "webhook")
     elif "@" in parts.netloc:
         form.faults.add("user and password do not belong into the URL: give them in headers", "webhook")
+    elif fault := form.place.household.webhook_fault(fixed[0], whole=len(fixed) == 1):
+        form.faults.add(fault, "webhook")
     return make
 
 
@@ -273,6 +282,11 @@ def _forward(form: _Form) -> Make:
 def _drop(form: _Form) -> Make:
     if form.table["drop"] is not True:
         form.faults.add(f"expected true, got {shown(form.table['drop'])}", "drop")
+    match form.place.waits:
+        case "schedule":
+            form.faults.add("a schedule has no event that could be dropped: leave it out", "drop")
+        case "for" | "debounce" as word:
+            form.faults.add(f"with {word} the event is published before: leave one of the two out", "drop")
     if form.delay:
         form.faults.add("an event cannot be dropped later: leave it out", "delay")
     return lambda _: [Drop()]

@@ -48,7 +48,8 @@ class TestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class RouteSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of `[[routes]]`. Durations are seconds, 0 for none; ``ttl``: so long actions are tried again.
 
-    ``owner``: an id, several, or "*" for each owner's own events. ``on``: event types or globs.
+    ``owner``: an id, several, or "*" for each owner's own events. ``on``: event types or globs. ``key``: a template of
+    what is remembered apart, without it each subject is.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -63,6 +64,7 @@ class RouteSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     for_: Seconds = field(default=0, name="for")
     count: CountSettings | None = None
     once_per: str = ""
+    key: str = ""
     quiet_hours: str = ""
     schedule: ScheduleSettings | None = None
     ttl: Annotated[float, Meta(gt=0, le=2_592_000)] = 3600

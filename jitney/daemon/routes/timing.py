@@ -44,6 +44,19 @@ def compile_once_per(text: str, faults: Faults) -> OncePer | None:
     return OncePer(unit, compile_text(key.strip(), faults) if key.strip() else None)
 
 
+def compile_key(text: str, once_per: OncePer | None, faults: Faults) -> Callable[[Document], str] | None:
+    """Return what makes the text under which a route remembers an event, None when its subject is that.
+
+    Any text without a template is the same for all. ``once_per`` may name it just as well, but not both.
+    """
+    named = once_per.key if once_per is not None else None
+    if not text.strip():
+        return named
+    if named is not None:
+        faults.add("once_per names a key already: leave one of the two out")
+    return compile_text(text.strip(), faults)
+
+
 def check_times(settings: RouteSettings, faults: Faults) -> None:
     """Note what is wrong with the times of a route."""
     with faults.at("quiet_hours"):

@@ -1,15 +1,14 @@
 """What people are told, in the words of the adapter that tells them."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.routes.actions import Notify, Reply
+from jitney.daemon.routes.household import HOME
 from jitney.daemon.routing.planned import MESH, Origin
-
-HOME: Final = "homeassistant"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

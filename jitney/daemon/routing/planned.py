@@ -19,10 +19,11 @@ from jitney.daemon.routes.actions import (
     SetVariable,
     Webhook,
 )
+from jitney.daemon.routes.household import RADIO
 from jitney.topics import Event, new_id
 from jitney.topics.messages import ReplyAddress
 
-MESH: Final = "meshtastic"
+MESH: Final = RADIO
 """The type of adapters whose events come from somebody who can be answered."""
 
 

@@ -20,7 +20,7 @@ from jitney.adapters.secret import Secret
 from jitney.daemon.owners.house_secrets import LOCK, alone
 from jitney.daemon.owners.key_sources import FILE, NEXT
 from jitney.daemon.service.backup_contents import CONFIG, STATE, Manifest, Packer
-from jitney.daemon.service.backup_crypt import BackupError, Sealer
+from jitney.daemon.service.backup_crypt import MAGIC, BackupError, Sealer
 from jitney.daemon.store import holdings, secrets
 from jitney.daemon.store.tables import DATABASE, VERSION, version_of
 from jitney.topics import rfc3339
@@ -153,8 +153,13 @@ def _state_files(source: Source, out: os.stat_result) -> Iterator[_File]:
                 continue
             with suppress(FileNotFoundError):
                 status = path.stat()
-                if not os.path.samestat(status, out):
+                if not (os.path.samestat(status, out) or (top and _is_backup(path))):
                     yield _File(f"{STATE}/{path.relative_to(source.folder).as_posix()}", path, status.st_size)
+
+
+def _is_backup(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def _config_files(config: Path | None) -> Iterator[_File]:

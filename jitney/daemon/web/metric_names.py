@@ -46,6 +46,7 @@ COUNTS: Final[Mapping[str, Count]] = {
     "failed": _count("route_failed", "Times that a route could not be worked out.", "owner", "", "reason"),
     "stopped": _count("route_stopped", "Times that the breaker has stopped a route.", "owner", "", "reason"),
     "missed": _count("route_missed", "Times of a schedule that were over before.", "owner", "", "reason"),
+    "walls": _count("walls", "Times it was not proved that the broker keeps owners apart.", "", "", "reason"),
     "unreadable": _count("unreadable", "Things kept or received that cannot be read.", "owner", "adapter", "reason"),
 }  # fmt: skip
 """The counters of the daemon itself. Whatever else an adapter counts is one of ``COUNTED``."""
@@ -64,7 +65,7 @@ TOTALS: Final[Mapping[str, Metric]] = {
 """Numbers that only grow, kept elsewhere than in ``Counters``."""
 
 GAUGES: Final[Mapping[str, Metric]] = {
-    "info": Metric("jitney_info", "1, with what is running.", ("version", "instance", "protocol")),
+    "info": Metric("jitney_info", "1, with what is running.", ("version", "bus", "protocol")),
     "well": Metric("jitney_well", "1 while all is well, 0 while the status is degraded."),
     "ready": Metric("jitney_ready", "1 while events can be accepted."),
     "started": Metric("jitney_start_time_seconds", "When the bus was started, in Unix seconds."),

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from jitney.adapters.errors import RefusedError
+from jitney.adapters.meshtastic import Meshtastic
 from jitney.adapters.meshtastic.addresses import node_id
 from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.book import PREFIX
@@ -300,6 +301,10 @@ async def test_an_unknown_command_is_refused_with_all_that_are_known() -> None:
         error = await radio.refuses("explode")
         assert error.code == "unknown_command"
         assert all(name in str(error) for name in COMMANDS)
+
+
+def test_the_commands_are_known_without_the_library() -> None:
+    assert set(Meshtastic.commands) == COMMANDS.keys()
 
 
 def test_every_command_says_what_it_does_and_refuses_what_it_does_not_know() -> None:

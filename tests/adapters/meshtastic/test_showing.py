@@ -273,3 +273,11 @@ def test_nodes_that_are_shown_are_among_the_last_to_be_dropped() -> None:
     assert mesh.nodes.get(ALICE) is not None
     assert mesh.nodes.get(BOB) is None
     assert len(mesh.nodes) == 10
+
+
+def test_a_look_says_whether_anything_was_announced_so_that_it_is_kept_at_once() -> None:
+    mesh = Mesh("own")
+    assert mesh.showing.look(mesh.now, at_once=True)
+    assert not mesh.showing.look(mesh.now, at_once=True)
+    mesh.measures(ALICE, temperature=21.5)
+    assert mesh.showing.look(mesh.now, at_once=True)

@@ -62,7 +62,7 @@ def test_every_problem_is_a_line_on_standard_error(
     assert out == ""
     assert err.splitlines() == [
         f"{path}:2: mqtt.url: expected a URL, got 42",
-        f"{path}:4: bus.x: unknown key: known here are instance, log_format, log_level, state_dir",
+        f"{path}:4: bus.x: unknown key: known here are instance, log_format, log_level, log_mqtt, state_dir, time_zone",
     ]
 
 

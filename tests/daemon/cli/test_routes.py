@@ -20,6 +20,8 @@ name = "Alice"
 [owners.bob]
 [adapters.toy]
 type = "demo"
+[routing]
+webhooks = ["https://hooks.example.org/*"]
 """
 RIDE = """
 [[routes]]
@@ -50,13 +52,13 @@ debounce = 10
 throttle = 31536000
 once_per = "day {{ subject }}"
 quiet_hours = "22:00-07:00"
-do = [{ drop = true }]
+do = [{ publish = "seen" }]
 [[routes]]
 name = "morning"
 enabled = false
 owner = "alice"
 schedule = { at = ["07:30", "08:30"], days = "sat" }
-do = [{ reply = { said = "good morning" } }]
+do = [{ publish = "said", data = { said = "good morning" } }]
 """
 
 
@@ -94,15 +96,24 @@ patient
   when   then not again for 31536000 s
   when   once per day {{ subject }}
   when   not during 22:00-07:00
-  do     drop
+  do     publish seen
   tests  0
 morning  not enabled
   owner  alice
   when   at 07:30, 08:30 on sat
-  do     reply {"said":"good morning"}
+  do     publish said
   tests  0
 """
     )
+
+
+@pytest.mark.parametrize(("key", "words"), [("{{ data.bike }} ", ", apart for each {{ data.bike }}"), ("all", "")])
+def test_what_is_remembered_apart_is_listed(run: Run, capsys: Shown, key: str, words: str) -> None:
+    text = TIMED.replace('"day {{ subject }}"', f'"day"\nkey = "{key}"').replace("debounce = 10\n", "")
+    assert run("list", HOUSE + text) == 0
+    out = capsys.readouterr().out
+    for told in ("number 3 of those within 60 s", "then not again for 31536000 s", "once per day"):
+        assert f"{told}{words}\n" in out
 
 
 def test_a_program_reads_the_same_list(run: Run, capsys: Shown) -> None:
@@ -182,7 +193,7 @@ def test_a_python_route_is_listed_and_tried_without_being_run(run: Run, tmp_path
         "    raise AssertionError\n"
     )
     script.chmod(0o644)
-    text = HOUSE + '[routing]\npython = ["hello.py"]\n'
+    text = HOUSE + 'python = ["hello.py"]\n'
     assert run("list", text, "--json") == 0
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["name"], listed["actions"]) == ("hello", ["python hello.py:greet"])

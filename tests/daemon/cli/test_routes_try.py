@@ -238,6 +238,7 @@ do = [{{ publish = "hour", data = {{ at = "{{{{ data.at }}}}" }} }}]
 name = "everything"
 owner = "alice"
 on = "*"
+enabled = false
 do = [{{ publish = "happened" }}]
 """
 

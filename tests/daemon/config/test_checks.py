@@ -130,3 +130,15 @@ def test_the_name_of_an_instance_is_one_level_of_a_topic(complaints: Callable, i
 def test_the_folder_of_the_state_is_absolute(complaints: Callable, path: str) -> None:
     (complaint,) = complaints(f'[bus]\nstate_dir = "{path}"')
     assert complaint.startswith("2: bus.state_dir: expected an absolute path")
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8077", "[::1]:8077", "localhost:0", "127.3.4.5:80"])
+def test_metrics_for_this_machine_alone_are_no_reason_to_warn(read: Callable, listen: str) -> None:
+    assert read(f'[http]\nlisten = "{listen}"\nmetrics = true').warnings == ()
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8077", "[::]:8077", "192.168.1.7:8077", "jitney.local:8077"])
+def test_metrics_that_others_can_reach_are_warned_of(read: Callable, listen: str) -> None:
+    (warning,) = read(f'[http]\nlisten = "{listen}"\nmetrics = true').warnings
+    assert f"http.metrics: names people and adapters to whoever reaches {listen}" in str(warning)
+    assert read(f'[http]\nlisten = "{listen}"').warnings == ()

@@ -25,10 +25,14 @@ from jitney.share import share
 
 EXAMPLE = share("config.example.toml")
 DOCUMENT = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
-ENVIRONMENT = {"MQTT_PASSWORD": "a password", "HOME_TOKEN": "an0opaque0token0of0the0supervisor"}
+ENVIRONMENT = {
+    "MQTT_PASSWORD": "a password",
+    "PROOF_PASSWORD": "another",
+    "HOME_TOKEN": "an0opaque0token0of0the0supervisor",
+}
 VAULT = {"strava/main": Secret("0123456789abcdef")}
 SAID = {
-    *("mqtt.username", "mqtt.password", "adapters.demo.enabled", "owners.alice.discovery.private"),
+    *("mqtt.username", "mqtt.password", "adapters.demo.enabled", "access.logins", "owners.alice.discovery.private"),
     *(f"routes.{key}" for key in ("owner", "on", "when", "if", "tests", "schedule.at", "schedule.days")),
     *("routes.tests.name", "routes.tests.variables"),
     *("grants.adapters", "grants.private"),

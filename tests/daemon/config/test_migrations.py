@@ -295,7 +295,10 @@ def test_tables_that_tomlkit_takes_for_others_are_refused_and_not_garbled() -> N
 def test_found_yields_what_a_document_has_at_a_pattern_and_survives_what_it_has_not() -> None:
     text = "[[r]]\nd = [{ k = 1 }, { x = 2 }, 3]\n[[r]]\nd.y.k = 4\n[[r]]\nd = 5\n[s.a]\nk = 1\n[t]\n[s.b]\nk = 2\n"
     for document in (tomlkit.parse(text), tomllib.loads(text)):
-        assert [*found(document, ("r", ANY, "d", ANY, "k"))] == [(("r", 0, "d", 0, "k"), 1), (("r", 1, "d", "y", "k"), 4)]
+        assert [*found(document, ("r", ANY, "d", ANY, "k"))] == [
+            (("r", 0, "d", 0, "k"), 1),
+            (("r", 1, "d", "y", "k"), 4),
+        ]
         assert [*found(document, ("s", ANY, "k"))] == [(("s", "a", "k"), 1), (("s", "b", "k"), 2)]
         assert [*found(document, ("nobody", ANY))] == []
 
@@ -322,7 +325,7 @@ def test_an_older_file_is_read_as_one_of_the_newest_warned_of_once_and_left_alon
     assert loaded.config.mqtt.url == "mqtt://broker.example.org:8883"
     assert loaded.config.bus.time_zone == "Europe/Berlin"
     assert list(loaded.config.owners) == ["alice", "bob"]
-    assert [route.on for route in loaded.config.routes] == [("demo.*",), ("demo.*",)]
+    assert [route.on for route in loaded.config.routes] == ["demo.*", "demo.*"]
     remedy = f"is of version 1: `jitney migrate -c {path}` shows what would change"
     assert [str(warning) for warning in loaded.warnings] == [
         f"{path}:4: {remedy}",
@@ -335,7 +338,8 @@ def test_an_older_file_is_read_as_one_of_the_newest_warned_of_once_and_left_alon
 def test_what_is_wrong_with_an_older_file_is_told_with_its_own_lines_and_names(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        main='version = 1\n[clock]\nzone = "Nowhere"\n[people.alice]\nx = 1\n[mqtt]\nhost = "h:x"\n[adapters.sim]\nof = "alice"\n',
+        main='version = 1\n[clock]\nzone = "Nowhere"\n[people.alice]\nx = 1\n[mqtt]\nhost = "h:x"\n'
+        '[adapters.sim]\nof = "alice"\n',
         more='\n[adapters.toy]\ntype = "demo"\nof = "bobb"\n',
     )
     with pytest.raises(ConfigError) as caught:
@@ -374,7 +378,7 @@ def test_what_cannot_be_migrated_is_told_for_every_file(tmp_path: Path) -> None:
 
 
 def test_whether_it_would_load_does_not_depend_on_secrets_that_only_the_service_has(tmp_path: Path) -> None:
-    secrets = '[mqtt]\npassword = {}\n'
+    secrets = "[mqtt]\npassword = {}\n"
     path = written(tmp_path, main=secrets.format('{ credential = "mqtt" }'))
     assert would_load(together(path), environ={}).config.mqtt.password
     path.write_text(secrets.format('{ credentials = "mqtt" }'))
@@ -401,10 +405,18 @@ print(before, "tomlkit" in sys.modules)
 NAMES = st.sampled_from(["a", "b", "c", "x-y", '"a"', "'b'", '"a b"', '"a.b"', '""', '"\\u0061"', "1", "true"])
 BLANKS = st.sampled_from(["", "", "", " ", "\t"])
 COMMENTS = st.sampled_from(["", "", " # c", "# = [ \" ' ] é {", "\t#"])
-SCALARS = st.sampled_from(
-    ["0x1F", "-1_000", "1e5", "inf", "true", '"x # y"', "'c:\\d'", '"""m\nl"""', "'''\n q'' '''", '"""\\\n   x"""', '""']
-    + ["1979-05-27T07:32:00Z", "1979-05-27 07:32:00.5-07:00", "1979-05-27", "07:32:00", '"""a""b"""', '""""q"""']
-)
+TEXTS_IN_QUOTES = [
+    '"x # y"',
+    "'c:\\d'",
+    '"""m\nl"""',
+    "'''\n q'' '''",
+    '"""\\\n   x"""',
+    '""',
+    '"""a""b"""',
+    '""""q"""',
+]
+TIMES = ["1979-05-27T07:32:00Z", "1979-05-27 07:32:00.5-07:00", "1979-05-27", "07:32:00"]
+SCALARS = st.sampled_from(["0x1F", "-1_000", "1e5", "inf", "true", *TEXTS_IN_QUOTES, *TIMES])
 KEYS = st.builds(lambda parts, blank: f"{blank}.{blank}".join(parts), st.lists(NAMES, min_size=1, max_size=3), BLANKS)
 PAIRS = st.deferred(lambda: st.builds("{}{}{}={}{}".format, BLANKS, KEYS, BLANKS, BLANKS, VALUES))
 BREAKS = st.sampled_from(["", " ", "\n", " # k\n", "\n  "])
@@ -435,13 +447,17 @@ def valid(text: str) -> dict[str, Any]:
 
 
 @ANY_TEXT
-@given(text=TEXTS, ends=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=1), mark=st.sampled_from([b"", b"\xef\xbb\xbf"]))
+@given(
+    text=TEXTS, ends=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=1), mark=st.sampled_from([b"", b"\xef\xbb\xbf"])
+)
 def test_any_document_goes_through_a_step_that_changes_nothing_byte_for_byte(
     text: str, ends: list[str], mark: bytes
 ) -> None:
     valid(text)
     lines = text.split("\n")
-    raw = mark + "".join(line + ends[at % len(ends)] for at, line in enumerate(lines[:-1])).encode() + lines[-1].encode()
+    raw = (
+        mark + "".join(line + ends[at % len(ends)] for at, line in enumerate(lines[:-1])).encode() + lines[-1].encode()
+    )
     done = now(decoded(raw, FILE), Step((Rename(("nobody",), "z", WHY),), lambda _: ()))
     assert done.notes == ()
     assert encoded(done.text, raw) == raw
@@ -449,7 +465,9 @@ def test_any_document_goes_through_a_step_that_changes_nothing_byte_for_byte(
 
 @ANY_TEXT
 @given(text=TEXTS, data=st.data())
-def test_in_any_document_another_name_changes_only_the_lines_where_it_is_written(text: str, data: st.DataObject) -> None:
+def test_in_any_document_another_name_changes_only_the_lines_where_it_is_written(
+    text: str, data: st.DataObject
+) -> None:
     document = valid(text)
     written = names(text)
     assume(written)
@@ -461,7 +479,7 @@ def test_in_any_document_another_name_changes_only_the_lines_where_it_is_written
     assert {at for at, (old, new) in enumerate(pairs) if old != new} == there
 
 
-def with_name(value: Any, key: Key) -> Any:
+def with_name(value: Any, key: Key) -> Any:  # noqa: ANN401 - what a document holds
     if not key:
         return value
     if isinstance(value, list):
@@ -489,7 +507,7 @@ def test_in_any_document_a_new_table_leaves_every_line_as_it_was_or_is_refused(t
         return
     assert tomllib.loads(changed) == {**document, "added": {"x": 1}}
     left = iter(changed.split("\n"))
-    assert all(line in left for line in text.removesuffix("\n").split("\n"))
+    assert all(line in left for line in text.split("\n") if line.strip())
 
 
 @ANY_TEXT
@@ -498,9 +516,9 @@ def test_any_document_is_migrated_or_told_why_not(text: str) -> None:
     valid(text)
     text = f"version = 1\n{text}"
     try:
-        done = now(text, *BOTH, Step(tuple(Rename(rename.pattern[:1], "b", WHY) for rename in RENAMES), split))
+        done = now(text, *BOTH, Step((Rename(("a",), "b", WHY), Rename(("b", ANY), "c", WHY)), split))
     except ConfigError as error:
-        assert all(problem.line for problem in error.problems if problem.key)
+        assert "by itself: " in str(error)  # noqa: PT017 - one of two right outcomes
         return
     assert tomllib.loads(done.text)["version"] == 4
     assert set(done.lines.values()) <= set(range(1, text.count("\n") + 2))

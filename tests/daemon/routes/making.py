@@ -41,7 +41,7 @@ def document(
 
 
 def settings(**keys: Any) -> RouteSettings:  # noqa: ANN401 - keys of a route
-    return RouteSettings(**{"name": "sample", "owner": "alice", "on": RIDE, "do": ({"drop": True},), **keys})
+    return RouteSettings(**{"name": "sample", "owner": "alice", "on": RIDE, "do": ({"publish": "seen"},), **keys})
 
 
 def compiled(*routes: RouteSettings) -> tuple[list[Route], list[Fault]]:

@@ -91,16 +91,21 @@ def test_what_a_route_remembers_is_kept_apart_by_the_subject_or_its_own_key() ->
     assert route().key(document(subject=None)) == ""
     assert route(once_per="day").key(document(subject="node/1")) == "node/1"
     once = route(once_per="day {{ data.node }} {{ kind }}")
-    assert once.once_per is not None
-    assert once.once_per.unit == "day"
     assert once.key(document({"node": 7})) == "7 activity.created"
     with pytest.raises(TemplateError, match="once_per: node is missing"):
         once.key(document())
+    keyed = route(throttle=1.0, once_per="day", key="{{ data.node }}")
+    assert keyed.key(document({"node": 7})) == "7"
+    with pytest.raises(TemplateError, match="key: node is missing"):
+        keyed.key(document())
+    assert route(throttle=1.0, key="all").key(document(subject="node/1")) == "all"
 
 
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
+        ({"once_per": "day all", "key": "all"}, "key: once_per names a key already: leave one of the two out"),
+        ({"key": "{{ nodes }}"}, "key: line 1 of the template: there is no nodes here"),
         ({"name": " "}, "name: expected 1 to 100 printable characters"),
         ({"name": "a\nb"}, "name: expected 1 to 100 printable characters"),
         ({"owner": "alise"}, "owner: there is no owner 'alise': did you mean \"alice\"?"),

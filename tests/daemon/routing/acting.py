@@ -71,7 +71,7 @@ class Actors:
         self.hooks: list[str] = []
         self._doors = {**app._runners, **doors}
         self._types = {"played": "played", **types}
-        self._replies = app._commands._replies
+        self._replies = app._commands.replies
 
     def build(self) -> None:
         """Put together what needs the rest; ``hooks`` are the places where webhooks may go."""

@@ -36,11 +36,13 @@ class House:
     def counters(self) -> Counters:
         return self.stage.counters
 
-    def made(self, data: object = None, *, type: str = "inbox.turn", owner: str = "alice") -> Event:  # noqa: A002
-        """Return a new event."""
+    def made(
+        self, data: object = None, *, type: str = "inbox.turn", owner: str = "alice", subject: str = ""  # noqa: A002
+    ) -> Event:
+        """Return a new event, about nothing unless it has a subject."""
         self._number += 1
         encoded = Raw(msgspec.json.encode({} if data is None else data))
-        return event(self._number, owner=owner, type=type, data=encoded, subject=UNSET)
+        return event(self._number, owner=owner, type=type, data=encoded, subject=subject or UNSET)
 
     def plan(self, happened: Event) -> Begin:
         """Let an event come and return what begins what follows from it, once it is kept or not."""

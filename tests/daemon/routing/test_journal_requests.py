@@ -182,8 +182,9 @@ async def test_data_and_variables_are_only_told_to_whoever_asks_for_the_whole(br
         found, listed = await home.explain("played-alice-7", whole=True), await home.recent(whole=True)
         assert found.event.event is not None
         assert bytes(found.event.event.data) == b'{"number":7}'
-        assert found.variables == {"mood": "good"}
-        assert (listed.events[0].event, listed.variables) == (found.event.event, {"alice": {"mood": "good"}})
+        variables = {"last": 7, "mood": "good"}
+        assert found.variables == variables
+        assert (listed.events[0].event, listed.variables) == (found.event.event, {"alice": variables})
         assert (await home.recent()).variables == {}
 
 

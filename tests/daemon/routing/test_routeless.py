@@ -95,5 +95,5 @@ def test_nothing_of_it_is_imported_before_somebody_asks() -> None:
     code = "import sys, jitney.daemon.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 - this Python
     loaded = {name for name in done.stdout.split() if name.startswith("jitney.daemon.routing.")}
-    assert loaded == {"jitney.daemon.routing.routeless"}
+    assert loaded == {"jitney.daemon.routing.lifecycle", "jitney.daemon.routing.routeless"}
     assert "jinja2" not in done.stdout.split()

@@ -82,3 +82,33 @@ async def test_what_a_schedule_fires_on_is_remembered_and_explained(tmp_path: Pa
         ]
         assert {entry.event.type for entry in home.router.journal.recent("alice")} == {"route.scheduled"}
         assert home.router.journal.recent("bob") == []
+
+
+SAY = [{"publish": "said"}]
+
+
+@pytest.mark.parametrize(
+    ("key", "came"),
+    [
+        ({}, ["fired", "fired", "held"]),
+        ({"key": "all"}, ["fired", "held", "held"]),
+        ({"key": "{{ data.node }}"}, ["fired", "held", "fired"]),
+    ],
+)
+async def test_what_is_throttled_is_kept_apart_by_the_subject_or_the_key(
+    tmp_path: Path, key: dict[str, str], came: list[str]
+) -> None:
+    async with answering(tmp_path, {"do": SAY, "throttle": 60, **key}) as home:
+        events = [("one", "a"), ("two", "a"), ("one", "b")]
+        assert [home.happens({"node": node}, subject=subject)["route 1"] for subject, node in events] == came
+
+
+async def test_events_of_several_subjects_are_counted_and_awaited_together(tmp_path: Path) -> None:
+    routes = [{"do": SAY, "count": {"n": 2, "within": 60}}, {"do": SAY, "debounce": 5}]
+    async with answering(tmp_path, *({**one, "key": "all"} for one in routes)) as home:
+        first, second = (home.made(subject=subject) for subject in ("one", "two"))
+        for happened in (first, second):
+            home.plan(happened)(True)  # noqa: FBT003
+        home.waits(5)
+        assert home.outcomes(first.id) == {"route 1": "held", "route 2": "held"}
+        assert home.outcomes(second.id) == {"route 1": "fired", "route 2": "fired"}
