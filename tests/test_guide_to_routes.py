@@ -71,7 +71,7 @@ def section(heading: str) -> str:
 
 def faults(**keys: Any) -> list[Fault]:  # noqa: ANN401
     """Return what is wrong with a route that has these keys."""
-    given = {"name": "one", "owner": "alice", "on": "strava.activity.created", "do": [{"drop": True}], **keys}
+    given = {"name": "one", "owner": "alice", "on": "strava.activity.created", "do": [{"publish": "seen"}], **keys}
     if "schedule" in given:
         del given["on"]
     settings = msgspec.convert(given, RouteSettings)

@@ -165,7 +165,9 @@ async def test_it_knows_every_command_that_it_declares(name: str) -> None:
             running = group.create_task(adapter.run(ctx), name="adapter")
             await ctx.until_online()
             for one in declared.commands:
-                command = Command(id=one, owner="alice", adapter="it", name=one, data=Raw(b'{"there is no such key":1}'))
+                command = Command(
+                    id=one, owner="alice", adapter="it", name=one, data=Raw(b'{"there is no such key":1}')
+                )
                 with pytest.raises(RefusedError) as refused:
                     await adapter.command(command)
                 assert refused.value.code != "unknown_command"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitney.topics import derived_id, new_id
+from jitney.topics import derived_id, made_at, new_id
 from tests.topics.strategies import texts
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -40,6 +40,7 @@ def test_a_new_id_tells_when_it_was_made() -> None:
     for character in made[:10]:
         milliseconds = milliseconds * 32 + CROCKFORD.index(character)
     assert before <= milliseconds <= after
+    assert made_at(made) * 1000 == pytest.approx(milliseconds)
 
 
 @given(st.lists(texts, max_size=4))

@@ -16,7 +16,7 @@ from jitney.daemon.broker.session import REFUSED
 from jitney.topics import HOUSE, TopicTree
 from jitney.topics.tree import BusTopic, EventTopic, RequestTopic, SharedTopic
 
-GRACE: Final = 0.05
+GRACE: Final = 0.02
 """Seconds for a broker that does not keep the order of what several clients publish."""
 
 PATIENCE: Final = 3.0

@@ -41,7 +41,9 @@ _EPILOG: Final = """examples:
   jitney devices list
   jitney devices revoke alice phone --admin-username admin
 
-The password is shown once, and kept by nobody but the broker.
+The password is shown once, and kept by nobody but the broker. Without dynamic security standard output has nothing but
+the line for the broker's password file:
+  jitney devices add alice nodered | sudo tee -a /etc/mosquitto/passwd
 """
 
 
@@ -109,14 +111,15 @@ def _add(args: argparse.Namespace) -> int:
         told = {"username": login.username, "password": login.password.reveal(), "client_id": login.client_id}
         print(json.dumps({**told, "url": url, **({"password_line": line} if line else {})}))
         return 0
-    print(f"Username:  {login.username}")
-    print(f"Password:  {login.password.reveal()}")
-    print(f"Client id: {login.client_id or 'any'}")
+    tell = note if line else print
+    tell(f"Username:  {login.username}")
+    tell(f"Password:  {login.password.reveal()}")
+    tell(f"Client id: {login.client_id or 'any'}")
     if line:
-        note("\nLeft to do at the broker. A line for its password file, like /etc/mosquitto/passwd:\n")
+        note("\nLeft to do at the broker: add this line to its password file, like /etc/mosquitto/passwd,\n")
         print(line, flush=True)
-        note("\nThen:  jitney acl render --target mosquitto-acl --output /etc/mosquitto/acl")
-        note("and let it read both again:  systemctl reload mosquitto")
+        note("\nput what `jitney acl render --target mosquitto-acl` writes where its acl_file is, and let it read both")
+        note("again: systemctl reload mosquitto")
     note("\nThe password is not shown again.")
     if args.qr or (args.qr is None and is_terminal()):
         _show(url)
@@ -142,10 +145,10 @@ def _revoke(args: argparse.Namespace) -> int:
     username = who.username(args.owner, args.name)
     if admin is None:
         _file(args, config).revoke(args.owner, args.name)
-        note("Left to do at the broker, until then it still works:")
-        print(f"mosquitto_passwd -D /etc/mosquitto/passwd {username}")
-        note("Then:  jitney acl render --target mosquitto-acl --output /etc/mosquitto/acl")
-        note("and let it read both again, which disconnects it:  systemctl reload mosquitto")
+        note("Left to do at the broker, for until then it still works: remove the login from its password file,\n")
+        print(f"mosquitto_passwd -D /etc/mosquitto/passwd {username}", flush=True)
+        note("\nput what `jitney acl render --target mosquitto-acl` writes where its acl_file is, and let it read both")
+        note("again, which disconnects the device: systemctl reload mosquitto")
     else:
         asyncio.run(_revoked(config, who, admin, args))
         print(f"Revoked {username}: it is disconnected, and not let in any more.")
@@ -197,4 +200,4 @@ def _show(url: str) -> None:
     if host in ("localhost", "127.0.0.1", "::1"):
         note(f"The QR code would say {host}, which is another machine on a phone: name the broker with --broker.")
         return
-    segno.make(url, error="l").terminal(out=sys.stdout, compact=True)
+    segno.make(url, error="l").terminal(out=sys.stderr, compact=True)

@@ -89,14 +89,15 @@ def edited(text: str, edit: "Callable[[TOMLDocument], Iterable[Change]]") -> tup
     import tomlkit  # noqa: PLC0415 - memory for those whose file is of an older version
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
+    whole = text if text.endswith("\n") else f"{text}\n"  # or tomlkit puts what is new into a comment at the end
     try:
-        document = tomlkit.parse(text)
+        document = tomlkit.parse(whole)
         before = document.as_string()
         changes = list(edit(document))
         after = document.as_string()
         if before == after:
             return text, changes
-        result = _patched(text, before, after)
+        result = _patched(whole, before, after)
         understood = document == tomllib.loads(result)
     except (TOMLKitError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ByHandError((), f"its tables are in an order that is not understood ({error})") from error

@@ -7,14 +7,24 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from jitney.daemon.routes.paths import MISSING, Missing, Steps, parse, walk
 from jitney.daemon.routes.zones import MACHINE
 from jitney.topics import Event
 
+_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What data that is no JSON raises."""
+
 _decode = msgspec.json.Decoder().decode
 _parse = lru_cache(1000)(parse)
+
+
+@lru_cache(1000)
+def _one_of(name: str) -> Callable[[Raw], Any]:
+    """Return what decodes one field of data and skips the others: the ``value`` of what it returns, or MISSING."""
+    kind = msgspec.defstruct("_Field", [("value", Any, MISSING)], rename={"value": name}, gc=False)
+    return msgspec.json.Decoder(kind).decode
 
 
 class Document:
@@ -24,7 +34,7 @@ class Document:
     house, which is ``zone``. Data that is not JSON is as if it were empty.
     """
 
-    __slots__ = ("_data", "_now", "event", "names", "owner_name", "variables", "zone")
+    __slots__ = ("_data", "_now", "_peeked", "event", "names", "owner_name", "variables", "zone")
 
     def __init__(
         self,
@@ -43,6 +53,7 @@ class Document:
         self._now = now
         self.zone = zone
         self._data: Any = MISSING
+        self._peeked: tuple[str, Any] | None = None
 
     def change(self, variables: Mapping[str, Any]) -> None:
         """See other variables from now on."""
@@ -55,9 +66,27 @@ class Document:
         if self._data is MISSING:
             try:
                 self._data = _decode(self.event.data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            except _ERRORS:
                 self._data = {}
         return self._data
+
+    def field(self, name: str, decode: Callable[[Raw], Any]) -> Any | Missing:  # noqa: ANN401 - any JSON
+        """Return a field of the data, MISSING when it is not there.
+
+        As long as it is the only one that somebody looks at, the others are skipped by ``decode``: most events get no
+        closer look than that.
+        """
+        data = self._data
+        if data is MISSING:
+            if self._peeked is None:
+                try:
+                    self._peeked = name, decode(self.event.data).value
+                except _ERRORS:
+                    self._peeked = name, MISSING
+            if self._peeked[0] == name:
+                return self._peeked[1]
+            data = self.data
+        return data.get(name, MISSING) if type(data) is dict else MISSING
 
     @property
     def now(self) -> datetime:
@@ -90,12 +119,8 @@ def reader(path: str) -> Callable[[Document], Any]:
     root, steps = _parse(path)
     match root, steps:
         case "data", (str() as name,):
-
-            def field(document: Document) -> Any:  # noqa: ANN401 - any JSON
-                data = document._data if document._data is not MISSING else document.data  # noqa: SLF001 - half the time
-                return data.get(name, MISSING) if type(data) is dict else MISSING
-
-            return field
+            decode = _one_of(name)
+            return lambda document: document.field(name, decode)
         case "data", _:
             return lambda document: walk(document.data, steps)
     return lambda document: document.at(root, steps)

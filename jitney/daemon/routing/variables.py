@@ -91,9 +91,7 @@ class Variables:
         self._discard(owner, name)
         self._open.pop((owner, name), None)
 
-    def assign(
-        self, owner: str, name: str, value: Raw | UnsetType, *, now: float, expiry: float = 0.0
-    ) -> Assignment:
+    def assign(self, owner: str, name: str, value: Raw | UnsetType, *, now: float, expiry: float = 0.0) -> Assignment:
         """Set a variable, or remove it for UNSET, for an event that may turn out not to be kept. Raises VariableError.
 
         ``keep`` or ``undo`` is to be called with what it returns, in any order of several.

@@ -66,7 +66,7 @@ class Printed(asyncio.Protocol):
             self._line(line.decode(errors="replace").rstrip()[:LONGEST_LINE])
 
     def begin(self) -> None:
-        """Learn that a new event begins: what is written from now on is about the one bound here to lines of the log."""
+        """Learn that the event that is bound to lines of the log now is answered from now on."""
         self._bytes = 0
         self._context = copy_context()
 

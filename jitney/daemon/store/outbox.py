@@ -53,7 +53,7 @@ class Found(Struct, frozen=True):
     """What an earlier run has left.
 
     Lanes are (id, owner, adapter, seq), ``waiting`` is (lane, rows, bytes), ``seen`` is (lane, seq, event id) in
-    this order, ``last_row`` the last row number.
+    this order, ``last_row`` the last row number: 0 is that of no row, those of an earlier run may be below.
     """
 
     lanes: list[tuple[int, str, str, int]]
@@ -68,7 +68,7 @@ def load(db: sqlite3.Connection) -> Found:
         lanes=db.execute("SELECT id, owner, adapter, seq FROM lane").fetchall(),
         waiting=db.execute("SELECT lane, count(*), sum(length(payload)) FROM outbox GROUP BY lane").fetchall(),
         seen=db.execute("SELECT lane, seq, id FROM seen ORDER BY lane, seq").fetchall(),
-        last_row=db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0],
+        last_row=max(0, db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0]),
     )
 
 
@@ -85,10 +85,10 @@ def after(db: sqlite3.Connection, lane: int, row: int, most: int) -> list[tuple[
 
 
 def put_first(db: sqlite3.Connection, entries: Sequence[tuple[int, int, str, bytes]]) -> None:
-    """Write (old row or 0, lane, topic, payload) before every row there is, in this order."""
+    """Write (old row or 0, lane, topic, payload) before every row there is, in this order, and below 0."""
     with db:
         db.execute("BEGIN IMMEDIATE")
         db.executemany(DELETE, [(row,) for row, *_ in entries if row])
-        (first,) = db.execute("SELECT coalesce(min(id), 1) FROM outbox").fetchone()
-        start = first - len(entries)
+        (first,) = db.execute("SELECT coalesce(min(id), 0) FROM outbox").fetchone()
+        start = min(first, 0) - len(entries)
         db.executemany(PUT, [(start + number, *entry[1:]) for number, entry in enumerate(entries)])

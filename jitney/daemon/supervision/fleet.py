@@ -8,53 +8,76 @@ from jitney.daemon.broker.ledger import GONE, Ledger
 from jitney.daemon.log import get
 from jitney.daemon.supervision.runner import Runner
 
-SLOW: Final = 5.0
-"""Seconds after which it is told that an adapter takes long to end."""
+STOP: Final = 2.5
+"""Seconds in which all adapters have to end when the bus stops, of the five that a stop may take."""
+
+PATIENCE: Final = 20.0
+"""Seconds in which one adapter has to end while the bus goes on."""
 
 _log = get("fleet")
 
 
 class Fleet:
-    """Runs adapters side by side. ``runners`` are those of now by name; others may hold on to the dict itself."""
+    """Runs adapters side by side. ``runners`` are those of now by name; others may hold on to the dict itself.
+
+    One that does not end in time is left behind, for nobody can end it.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self.runners: dict[str, Runner] = {}
         self._ledger = ledger
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._group: asyncio.TaskGroup | None = None
+        self._over: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Run every adapter, and those that are begun meanwhile; cancelled to stop it."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            for runner in self.runners.values():
-                self._start(runner, group)
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._group = None
+        over = self._over = asyncio.get_running_loop().create_future()
+        for runner in self.runners.values():
+            self._start(runner, over)
+        try:
+            await over
+        finally:
+            self._over = None
+            await _ended(self._tasks, within=STOP)
 
     def begin(self, runner: Runner) -> None:
         """Run an adapter, at once or as soon as all run."""
         self.runners[runner.settings.name] = runner
-        if self._group is not None:
-            self._start(runner, self._group)
+        if self._over is not None:
+            self._start(runner, self._over)
 
     async def end(self, name: str, *, owners: Collection[str] = ()) -> None:
         """Stop an adapter, wait for it, and take back what is retained of it but for these owners."""
-        task = self._tasks.pop(name, None)
+        task = self._tasks.get(name)
         if task is not None:
-            task.cancel()
-            done, _ = await asyncio.wait([task], timeout=SLOW)
-            if not done:
-                _log.warning("an adapter takes long to end", adapter=name, seconds=SLOW)
-                await asyncio.wait([task])
+            await _ended({name: task}, within=PATIENCE)
+            del self._tasks[name]
         runner = self.runners.pop(name)
+        runner.leave()
         runner.board.withdraw(owners)
         for topic, line in list(self._ledger.lines.items()):
             if line.adapter == name and line.owner not in owners:
                 self._ledger.put(topic, GONE, owner=line.owner, adapter=name)
 
-    def _start(self, runner: Runner, group: asyncio.TaskGroup) -> None:
+    def _start(self, runner: Runner, over: asyncio.Future[None]) -> None:
         name = runner.settings.name
-        self._tasks[name] = group.create_task(runner.run(), name=f"adapter {name}")
+        task = self._tasks[name] = asyncio.create_task(runner.run(), name=f"adapter {name}")
+
+        def done(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not over.done():
+                over.set_exception(error)
+
+        task.add_done_callback(done)
+
+
+async def _ended(tasks: dict[str, asyncio.Task[None]], *, within: float) -> None:
+    """Cancel tasks and wait for them, so many seconds at most."""
+    for task in tasks.values():
+        task.cancel()
+    if not tasks:
+        return
+    _, left = await asyncio.wait(tasks.values(), timeout=within)
+    for name, task in tasks.items():
+        if task in left:
+            _log.error("an adapter does not end, and is left behind: this is a fault in its code", adapter=name)

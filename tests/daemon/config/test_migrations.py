@@ -280,16 +280,41 @@ def test_what_a_step_cannot_decide_is_told_with_the_place_in_the_users_file() ->
     )
 
 
-def test_tables_that_tomlkit_takes_for_others_are_refused_and_not_garbled() -> None:
-    text = "[[a.b]]\n[c]\n[a.b.d]\nx = 1\n"
+def added(document: TOMLDocument) -> Iterator[Change]:
+    document["added"] = 1
+    yield Change((), ("added",), WHY)
 
-    def touch(document: TOMLDocument) -> Iterator[Change]:
-        document["a"]["b"] = 1
-        document["c"]["b"] = 1
-        yield from ()
+
+def test_what_is_added_to_a_file_that_ends_within_a_line_is_no_part_of_that_line() -> None:
+    assert edited("a.b = 1 # one", added)[0] == "a.b = 1 # one\nadded = 1\n"
+
+
+@pytest.mark.parametrize("text", ["[[a.a]]\n[b]\nb = 1\n[a.a.b]\n[c]\n", "[[a.b]]\n[c]\n[a.b.d]\nx = 1\n"])
+def test_tables_that_tomlkit_takes_for_others_are_refused_and_not_garbled(text: str) -> None:
+    def more(document: TOMLDocument) -> Iterator[Change]:
+        table = tomlkit.table()
+        table["x"] = 1
+        document["added"] = table
+        yield Change((), ("added",), WHY)
 
     with pytest.raises(ByHandError, match="not understood"):
-        edited(text, touch)
+        edited(text, more)
+
+
+def test_a_name_is_followed_back_through_all_steps() -> None:
+    steps = [
+        Step((Rename(("t",), "u", WHY),)),
+        Step((Rename(("u", "x"), "y", WHY),)),
+        Step((Rename(("u",), "v", WHY),)),
+    ]
+    done = now("version = 1\n[t]\nx = 1\n", *steps)
+    assert done.text == "version = 4\n[v]\ny = 1\n"
+    assert (done.lines["v", "y"], done.was["v", "y"]) == (3, "t.x")
+    assert [(note.line, note.text) for note in done.notes] == [
+        (2, f"t is now u: {WHY}"),
+        (3, f"u.x is now u.y: {WHY}"),
+        (2, f"u is now v: {WHY}"),
+    ]
 
 
 def test_found_yields_what_a_document_has_at_a_pattern_and_survives_what_it_has_not() -> None:

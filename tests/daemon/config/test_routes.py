@@ -136,7 +136,9 @@ def test_a_test_that_fails_keeps_nothing_but_the_check_from_going_on(tmp_path: P
     assert len(load(path, environ={}).routes[0].tests) == 2
 
 
-NEVER = HOUSE + """\
+NEVER = (
+    HOUSE
+    + """\
 [routing]
 webhooks = ["https://hooks.example.org/*"]
 [[routes]]
@@ -152,14 +154,15 @@ do = [
   { forward = "bob" },
 ]
 """
+)
 
 
 def test_what_could_never_work_is_told_with_its_line(complaints: Callable) -> None:
+    nowhere = "https://elsewhere.example.org is not allowed with this path"
     assert complaints(NEVER) == [
         "14: routes[0].do[0].drop: with debounce the event is published before: leave one of the two out",
         "15: routes[0].do[1].notify: toy is a demo: use its commands to tell somebody something",
-        "16: routes[0].do[2].webhook: https://elsewhere.example.org is not allowed with this path: "
-        "add it to webhooks in [routing]",
+        f"16: routes[0].do[2].webhook: {nowhere}: add it to webhooks in [routing]",
         "17: routes[0].do[3].command: toy is a demo, which has no command 'explode': there are say, switch",
     ]
 
@@ -173,9 +176,7 @@ def test_what_will_never_do_anything_is_a_warning_with_its_line(read: Callable) 
     ]
 
 
-def test_what_a_python_file_declares_and_nothing_brings_about_is_a_warning_too(
-    read: Callable, folder: Path
-) -> None:
+def test_what_a_python_file_declares_and_nothing_brings_about_is_a_warning_too(read: Callable, folder: Path) -> None:
     source = "from jitney.daemon.scripts import route\n\n@route(on='deom.*')\nasync def f(event, bus):\n    ...\n"
     (folder / "never.py").write_text(source, encoding="utf-8")
     (told,) = read(HOUSE + '[routing]\npython = ["never.py"]\n').warnings

@@ -122,6 +122,18 @@ async def test_a_clean_stop_keeps_what_was_only_in_memory_and_its_order(tmp_path
         assert await it.consume(251) == [*numbered(250), "new"]
 
 
+async def test_what_a_clean_stop_has_kept_is_sent_once_and_overtaken_by_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        made.put("alice", *numbered(3))
+        await made.outbox.close([])
+    async with bench(tmp_path) as made:
+        made.put("alice", *numbered(3, "new "))
+        assert await made.consume(6) == [*numbered(3), *numbered(3, "new ")]
+        await made.outbox.close([])
+    async with bench(tmp_path) as made:
+        assert made.outbox.waiting() == (0, 0)
+
+
 async def test_at_its_limit_on_disk_a_lane_that_is_not_durable_loses_its_oldest_and_counts_them(tmp_path: Path) -> None:
     async with bench(tmp_path) as it:
         for start in range(0, 2000, 50):

@@ -81,8 +81,16 @@ def test_people_are_told_things_through_what_can_tell_them(target: str, complain
     [
         ("alice", "base.send_text", ""),
         ("bob", "roof.whatever", ""),
-        ("alice", "base.send_txt", "base is a meshtastic, which has no command 'send_txt': did you mean \"send_text\"?"),
-        ("alice", "home.fly", "home is a homeassistant, which has no command 'fly': there are call_service, get_states"),
+        (
+            "alice",
+            "base.send_txt",
+            "base is a meshtastic, which has no command 'send_txt': did you mean \"send_text\"?",
+        ),
+        (
+            "alice",
+            "home.fly",
+            "home is a homeassistant, which has no command 'fly': there are call_service, get_states",
+        ),
         ("bob", "base.fly", "base belongs to alice, and this route is for bob"),
     ],
 )

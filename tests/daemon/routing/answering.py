@@ -37,7 +37,12 @@ class House:
         return self.stage.counters
 
     def made(
-        self, data: object = None, *, type: str = "inbox.turn", owner: str = "alice", subject: str = ""  # noqa: A002
+        self,
+        data: object = None,
+        *,
+        type: str = "inbox.turn",  # noqa: A002
+        owner: str = "alice",
+        subject: str = "",
     ) -> Event:
         """Return a new event, about nothing unless it has a subject."""
         self._number += 1
