@@ -105,7 +105,7 @@ class Matrix:
     async def fill(self) -> None:
         """Let everybody try everything."""
         async with visiting(self._walled.settings) as daemon:
-            assert await daemon.subscribe("jitney/#") == 1
+            assert await daemon.subscribe("jitney/#") < 0x80
             await self._reading(daemon)
             await self._retained(daemon)
             for who in self.owners:
@@ -293,7 +293,7 @@ async def test_with_an_acl_file_a_shared_subscription_takes_messages_from_its_ow
         visiting(walled.settings, walled.logins["alice"]) as alice,
     ):
         for visitor in (bob, alice):
-            assert await visitor.subscribe("$share/group/jitney/bob/#") == 1
+            assert await visitor.subscribe("$share/group/jitney/bob/#") < 0x80
         for number in range(20):
             await daemon.publish("jitney/bob/event/a/b", b"%d" % number)
         await bob.subscribe("jitney/bob/event/a/fence")

@@ -29,6 +29,7 @@ from jitney.daemon.delivery.publisher import Publisher
 from jitney.daemon.delivery.reception import Reception
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.delivery.retention import Retention
+from jitney.daemon.delivery.trace_requests import TraceRequests
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.discovery.lifecycle import Discovery
 from jitney.daemon.log import get
@@ -46,7 +47,7 @@ from jitney.daemon.supervision.context import Services
 from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.erasure import Erasure
 from jitney.daemon.supervision.fleet import Fleet
-from jitney.daemon.supervision.runner import build
+from jitney.daemon.supervision.runner import Runner, build
 from jitney.daemon.web.bulletin import Bulletin
 from jitney.daemon.web.health import Health
 from jitney.daemon.web.parts import Parts
@@ -58,7 +59,10 @@ if TYPE_CHECKING:
     from jitney.daemon.web.port import Port
 
 DRAIN_SECONDS: Final = 3.0
-"""How long a stop waits for the broker to confirm what is on its way; the rest waits on disk for the next start."""
+"""How long after its begin a stop waits for the broker to confirm what is on its way; the rest waits on disk."""
+
+DRAIN_LEAST: Final = 0.3
+"""How long it does so at least, when the adapters have taken long to end."""
 
 _log = get("app")
 
@@ -109,10 +113,11 @@ class App:
                     try:
                         await asyncio.Event().wait()
                     finally:
+                        drained = asyncio.get_running_loop().time() + DRAIN_SECONDS
                         if self._port is not None:
                             await self._port.close()
             finally:
-                await self._leave()
+                await self._leave(drained)
 
     @property
     def administration(self) -> dict[str, Handler]:
@@ -147,21 +152,27 @@ class App:
             for name, how in found.adapters.items()
             if how != "removed"
         }
-        served = {name: owners.served_by(runner.settings) for name, runner in begun.items()}
         async with asyncio.TaskGroup() as ends:
             for name, how in found.adapters.items():
                 if how != "added":
-                    ends.create_task(self._fleet.end(name, owners=served.get(name, ())), name=f"end of adapter {name}")
-                if how == "removed":
-                    self._services.declarations.forget(name)
+                    ends.create_task(self._end(name, begun.get(name), owners), name=f"end of adapter {name}")
         self.config = config
         self._logbook.use(config.bus.log_mqtt)
         self._serve(owners, enabled)
-        await self._routes.use(config)
-        await self._discovery.use(config)
+        try:
+            await self._routes.use(config)
+            await self._discovery.use(config)
+        finally:
+            for runner in begun.values():
+                self._fleet.begin(runner)
         await self._connection.subscribe([Subscription(pattern) for pattern in self._discovery.subscriptions])
-        for runner in begun.values():
-            self._fleet.begin(runner)
+
+    async def _end(self, name: str, successor: Runner | None, owners: Owners) -> None:
+        """End an adapter, and take back what its successor, if there is one, will not tell anew."""
+        served = owners.served_by(successor.settings) if successor is not None else ()
+        await self._doors.close(name)
+        await self._fleet.end(name, successor=successor, owners=served)
+        self._services.declarations.forget(name)
 
     def _serve(self, owners: Owners, adapters: Collection[str]) -> None:
         """Let every part know the people and the adapters of now."""
@@ -281,6 +292,7 @@ class App:
         self._logbook = Logbook(tree, turns, instance=config.bus.instance, counters=counters)
         self._logbook.use(config.bus.log_mqtt)
         self._administration.handlers["log_level"] = self._logbook.requested
+        self._administration.handlers["trace"] = TraceRequests(self._outbox.traces).requested
         self._administration.handlers["erase_owner"] = self._erasure.requested
         kept = Holdings(store, ledger, self._outbox, adapters=lambda: self.config.adapters, state_dir=self._state_dir)
         self._administration.handlers.update(kept.handlers())
@@ -343,13 +355,13 @@ class App:
     def _wake(self) -> None:
         self._connection.wake()
 
-    async def _leave(self) -> None:
+    async def _leave(self, until: float) -> None:
         for runner in self._runners.values():
             runner.board.set("offline", "the bus has stopped")
         self._routes.leave()
         self._retained.say("state", self._retained.state("offline"))
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout_at(max(until, asyncio.get_running_loop().time() + DRAIN_LEAST)):
                 await self._connection.drained(empty=lambda: not self._turns)
                 await self._connection.close()
         except TimeoutError:

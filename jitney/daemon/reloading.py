@@ -1,8 +1,7 @@
 """Another configuration while the bus runs: whoever asks for it, it takes the same road."""
 
 import asyncio
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +12,9 @@ from jitney.adapters.errors import RefusedError
 from jitney.daemon import log
 from jitney.daemon.app import App
 from jitney.daemon.config.load import Loaded, Vault, examine
-from jitney.daemon.config.parts import folder
 from jitney.daemon.config.plan import Plan
 from jitney.daemon.config.problems import ConfigError
-from jitney.daemon.config.schema import Config
+from jitney.daemon.config.watched import Mark, look
 from jitney.daemon.service.notify import Notifier
 from jitney.topics import JitneyError
 
@@ -27,9 +25,6 @@ INVALID: Final = "invalid_configuration"
 """The code of an answer that the file is wrong."""
 
 _log = log.get("config")
-
-Mark = tuple[int, int, int]
-"""Size, time of change and number of a file."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -45,7 +40,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class Reloading:
     """Reads the configuration again when it is ``wanted``, when somebody asks, or when a file of it has changed.
 
-    What is wrong with the file is told where everybody looks, and the old configuration stays in force.
+    What is wrong with the file is told where everybody looks, and the old configuration stays in force. ``seen`` are
+    the files as they were when the configuration that is in force was read, or just before.
     """
 
     def __init__(
@@ -57,6 +53,7 @@ class Reloading:
         vault: Vault | None,
         notifier: Notifier,
         wanted: asyncio.Event,
+        seen: Mapping[Path, Mark | None],
     ) -> None:
         self._app = app
         self._path = path
@@ -65,27 +62,42 @@ class Reloading:
         self._notifier = notifier
         self._lock = asyncio.Lock()
         self._wanted = wanted
-        self._seen: Mapping[Path, Mark | None] = {}
+        self._seen = seen
+        self._group: asyncio.TaskGroup | None = None
         app.administration["reload"] = self._requested
 
     async def run(self) -> None:
         """Read it again whenever it is wanted or a file has changed; cancelled to stop it."""
-        self._seen = await asyncio.to_thread(self._marks)
-        while True:
-            await self._until_wanted()
-            self._wanted.clear()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
             try:
-                await self.reload()
-            except JitneyError:
-                continue  # it was told
+                while True:
+                    await self._until_wanted()
+                    self._wanted.clear()
+                    await self._tried()
+            finally:
+                self._group = None
 
     async def reload(self, *, only_plan: bool = False) -> Outcome:
         """Read the configuration and put it in force, or with ``only_plan`` tell what that would change.
 
-        Raises ConfigError, or another JitneyError; then the old one stays in force.
+        It is done to its end also when nobody waits for it any more. Raises ConfigError, or another JitneyError; then
+        the old one stays in force.
         """
+        if self._group is None:
+            raise RefusedError("unavailable", "the bus is starting or stopping")
+        work = self._group.create_task(self._tried(only_plan=only_plan), name="reload")
+        match await asyncio.shield(work):
+            case Outcome() as outcome:
+                return outcome
+            case error:
+                raise error
+
+    async def _tried(self, *, only_plan: bool = False) -> Outcome | JitneyError:
+        """Reload and return what came of it."""
         async with self._lock:
             with self._notifier.reloading():
+                before = await self._look()
                 try:
                     loaded = await asyncio.to_thread(examine, self._path, environ=self._environ, vault=self._vault)
                     if only_plan:
@@ -94,7 +106,10 @@ class Reloading:
                 except JitneyError as error:
                     if not only_plan:
                         self._told(error)
-                    raise
+                    return error
+                finally:
+                    if not only_plan:  # what was written while it was read is another one than before
+                        self._seen = {one: before.get(one, mark) for one, mark in (await self._look()).items()}
 
     async def _use(self, loaded: Loaded) -> Outcome:
         log.register(loaded.config)
@@ -109,7 +124,6 @@ class Reloading:
             _log.info("the configuration was read again", changes=[str(change) for change in found.changes])
         if found.restart:
             _log.warning("this counts from the next start on", keys=list(found.restart))
-        self._seen = await asyncio.to_thread(self._marks)
         return _outcome(loaded, found, done=True)
 
     def _told(self, error: JitneyError) -> None:
@@ -126,7 +140,7 @@ class Reloading:
                 async with asyncio.timeout(LOOK):
                     await self._wanted.wait()
             except TimeoutError:
-                now = await asyncio.to_thread(self._marks)
+                now = await self._look()
                 if now != self._seen and now == before:
                     self._seen = now
                     return
@@ -143,27 +157,12 @@ class Reloading:
         except ConfigError as error:
             raise RefusedError(INVALID, str(error)) from error
 
-    def _marks(self) -> dict[Path, Mark | None]:
-        return {path: _mark(path) for path in _files(self._path, self._app.config)}
+    async def _look(self) -> Mapping[Path, Mark | None]:
+        return await asyncio.to_thread(look, self._path, self._app.config.files)
 
 
 class _Asked(Struct, frozen=True, forbid_unknown_fields=True):
     plan: bool = False
-
-
-def _files(path: Path, config: Config) -> Iterator[Path]:
-    """Yield every file that the configuration is read from, and the folder in which there can be more."""
-    yield path
-    yield folder(path)
-    yield from map(Path, config.files)
-
-
-def _mark(path: Path) -> Mark | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - one call for all three
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _outcome(loaded: Loaded, found: Plan, *, done: bool) -> Outcome:

@@ -115,7 +115,8 @@ class State(Struct, frozen=True, gc=False):
 class Command(Struct, frozen=True, kw_only=True):
     """A request of an owner to an adapter; ``data`` is a JSON object, ``deadline`` is in Unix seconds.
 
-    ``causation`` is the id of the event that led to it, ``hops`` what the events that it causes must carry.
+    ``causation`` is the id of the event that led to it, ``hops`` and ``traceparent`` (W3C Trace Context) what the
+    events that it causes must carry.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Command(Struct, frozen=True, kw_only=True):
     deadline: float = 0.0
     hops: int = 0
     causation: str = ""
+    traceparent: str = ""
 
 
 class ReplyAddress(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -23,6 +23,7 @@ class Request(Struct, frozen=True):
     subject: str = ""
     hops: int = 0
     causation: str = ""
+    traceparent: str = ""
 
 
 class _Envelope(Struct):
@@ -40,6 +41,7 @@ class _Envelope(Struct):
     subject: str | None = None
     hops: int | None = None
     causationid: str | None = None
+    traceparent: str | None = None
 
 
 _keys = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -86,4 +88,5 @@ def _request(envelope: _Envelope, data: Raw) -> Request:
         subject=envelope.subject or "",
         hops=envelope.hops or 0,
         causation=envelope.causationid or "",
+        traceparent=envelope.traceparent or "",
     )

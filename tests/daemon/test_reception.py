@@ -242,6 +242,7 @@ async def test_an_event_that_is_handed_in_twice_happens_once_also_after_a_restar
         ("nodered/a", b'{"specversion":"1.0","hops":9,"data":{}}', "loop"),
         ("played/ticked", b"{}", "foreign_source"),
         ("route/anything", b"{}", "foreign_source"),
+        ("shared%2Fbob/anything", b"{}", "foreign_source"),
         ("nodered/a%0Ab", b"{}", "invalid"),
         ("%/a", b"{}", "invalid"),
     ],

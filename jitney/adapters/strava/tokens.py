@@ -21,7 +21,7 @@ from jitney.adapters.strava.oauth import OAuth
 from jitney.adapters.strava.reading import one
 from jitney.topics import JitneyError
 
-LEAVE: Final = 2.5
+LEAVE: Final = 2.0
 """Seconds that a refresh which has begun may take on after a stop: its answer is the only copy of new tokens."""
 
 MARGIN: Final = 300.0

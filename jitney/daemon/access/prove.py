@@ -80,6 +80,7 @@ class _Suspect:
             if not await visitor.until(lambda: _has(visitor.came, fence, sent), seconds=self._patience):
                 self._patience = 0.0  # nothing of the own tree comes, which is told; it need not be waited for again
             await self._witness.settled()
+            await visitor.caught_up()
             came = {(one.topic, one.payload) for one in visitor.came}
         topics = {topic for topic, _ in came}
         if trial.may:
@@ -100,6 +101,7 @@ class _Suspect:
             code = await visitor.subscribe(trial.topic)
             await self._witness.publish(trial.probes)
             await self._witness.settled()
+            await visitor.caught_up()
             seen = sorted({one.topic for one in visitor.came if not self._me.allows("receive", one.topic)})
         if seen:
             return self._proof(trial, "yes", f"{seen[0]} came")
@@ -117,8 +119,10 @@ class _Suspect:
         payload = self._witness.payload()
         async with self._visiting() as visitor:
             code = await visitor.publish(trial.topic, payload, retain=trial.retain)
+            if trial.unseen and trial.retain and code < REFUSED:
+                await visitor.publish(trial.topic, b"", retain=True)
         arrived = await self._witness.saw(payload)
-        if trial.retain and (arrived or (trial.unseen and code < REFUSED)):
+        if trial.retain and arrived:
             await self._witness.clear(trial.topic)
         if trial.unseen and code < REFUSED:
             return self._proof(trial, "yes", _said(code))
@@ -179,6 +183,7 @@ async def _nobody(settings: MqttSettings, model: Model, witness: Witness) -> Asy
             code = await visitor.subscribe(trial.topic)
             sent = await witness.publish(probes)
             await witness.settled()
+            await visitor.caught_up()
             seen = any(came.payload == sent for came in visitor.came)
             does, how = ("yes", "came") if seen else ("no", _kept_out(code))
     except BrokerRefusedError:

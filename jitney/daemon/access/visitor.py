@@ -11,6 +11,8 @@ from mqtt5 import (
     ConnectPacket,
     DisconnectPacket,
     Packet,
+    PingReqPacket,
+    PingRespPacket,
     PubAckPacket,
     PublishPacket,
     QoS,
@@ -41,6 +43,9 @@ MOST: Final = 10_000
 _EXPIRY: Final = 30
 _READ_BYTES: Final = 65_536
 _GOODBYE: Final = DisconnectPacket().write()
+_PING: Final = PingReqPacket().write()
+_PINGED: Final = 0
+"""Stands for the packet id of a ping, which has none."""
 
 
 class Login(Struct, frozen=True):
@@ -101,6 +106,13 @@ class Visitor(asyncio.BufferedProtocol):
                 correlation_data=correlation or None,
             ).write()
         )
+
+    async def caught_up(self) -> None:
+        """Wait until everything has come that the broker had for us: a window at most before each answer to a ping."""
+        before = -1
+        while before != len(self.came):
+            before = len(self.came)
+            await self._asked(lambda _: _PING, number=_PINGED)
 
     async def until(self, condition: Callable[[], bool], *, seconds: float = SECONDS) -> bool:
         """Wait until something has arrived; False when it has not in time, or cannot any more."""
@@ -179,12 +191,14 @@ class Visitor(asyncio.BufferedProtocol):
         match packet:
             case ConnAckPacket() if not self._greeting.done():
                 self._greeting.set_result(packet)
+            case PingRespPacket():
+                self._answer(_PINGED, 0)
             case PubAckPacket():
                 self._answer(packet.packet_id, int(packet.reason_code))
             case SubAckPacket():
                 self._answer(packet.packet_id, int(packet.reason_codes[0]))
             case PublishPacket():
-                if packet.packet_id is not None:
+                if packet.packet_id is not None:  # at once, else the broker waits 40 ms with what comes next
                     self._write(PubAckPacket(packet.packet_id).write())
                 if len(self.came) < MOST:
                     came = Came(packet.topic, bytes(packet.payload), packet.retain)
@@ -197,10 +211,11 @@ class Visitor(asyncio.BufferedProtocol):
         if answer is not None and not answer.done():
             answer.set_result(code)
 
-    async def _asked(self, packet: Callable[[int], bytes]) -> int:
+    async def _asked(self, packet: Callable[[int], bytes], *, number: int | None = None) -> int:
         if self.gone:
             return CUT
-        self._last_id = number = self._last_id % 65_535 + 1
+        if number is None:
+            self._last_id = number = self._last_id % 65_535 + 1
         self._answers[number] = answer = asyncio.get_running_loop().create_future()
         try:
             self._write(packet(number))

@@ -16,7 +16,7 @@ from jitney.daemon.broker.session import REFUSED
 from jitney.topics import HOUSE, TopicTree
 from jitney.topics.tree import BusTopic, EventTopic, RequestTopic, SharedTopic
 
-GRACE: Final = 0.02
+GRACE: Final = 0.005
 """Seconds for a broker that does not keep the order of what several clients publish."""
 
 PATIENCE: Final = 3.0
@@ -55,10 +55,7 @@ class Witness:
         for pattern in patterns:
             if await self._visitor.subscribe(pattern) >= REFUSED:
                 raise UnprovedError(f"the daemon's own login may not read {pattern}: apply the rules first")
-        if not await self._passed():
-            raise UnprovedError(
-                f"what the daemon's own login publishes below {root}/ does not come back: apply the rules first"
-            )
+        await self.settled()
         for came in self._visitor.came:
             if came.topic == self._state:
                 self.online = _is_online(came.payload)
@@ -72,8 +69,7 @@ class Witness:
         payload = self.payload()
         self._visitor.came.clear()
         for topic in topics:
-            if await self._visitor.publish(topic, payload) >= REFUSED:
-                raise UnprovedError(f"the daemon's own login may not publish on {topic}: apply the rules first")
+            await self._publish(topic, payload)
         return payload
 
     @asynccontextmanager
@@ -82,27 +78,35 @@ class Witness:
         kept = list(topics)
         try:
             for topic in kept:
-                if await self._visitor.publish(topic, self.kept, retain=True) >= REFUSED:
-                    raise UnprovedError(f"the daemon's own login may not retain {topic}: apply the rules first")
+                await self._publish(topic, self.kept, retain=True)
             yield
         finally:
             for topic in kept:
                 await self.clear(topic)
 
     async def clear(self, topic: str) -> None:
-        """Remove what is retained on a topic."""
-        await self._visitor.publish(topic, b"", retain=True)
+        """Remove what is retained on a topic. Raises UnprovedError."""
+        await self._publish(topic, b"", retain=True)
 
     async def settled(self) -> None:
-        """Wait until whatever the broker has taken has been delivered."""
-        await self._passed()
+        """Wait until whatever the broker has taken has been delivered to us. Raises UnprovedError.
+
+        Publishes something and waits until it comes back: what was published before has come by then.
+        """
+        payload = self.payload()
+        await self._publish(self._fence, payload)
+        if not await self._visitor.until(lambda: self._has(payload)):
+            raise UnprovedError(
+                f"what the daemon's own login publishes below {self._tree.root}/ does not come back: apply the rules "
+                "first"
+            )
         await asyncio.sleep(GRACE)
 
     async def saw(self, payload: bytes, *, seconds: float = 0.0) -> bool:
         """Tell whether a message has arrived; ``seconds`` is how long one is waited for that has to."""
         if seconds:
             return await self._visitor.until(lambda: self._has(payload), seconds=seconds)
-        await self._passed()
+        await self.settled()
         return self._has(payload)
 
     async def reply(self, correlation: bytes, *, asked: str) -> Came | None:
@@ -115,11 +119,10 @@ class Witness:
         await self._visitor.until(lambda: found() is not None, seconds=PATIENCE)
         return found()
 
-    async def _passed(self) -> bool:
-        """Publish something and wait until it comes back: what was published before it has come by then."""
-        payload = self.payload()
-        await self._visitor.publish(self._fence, payload)
-        return await self._visitor.until(lambda: self._has(payload))
+    async def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish; whoever is refused could be cut off and see nothing from then on, so that it ends the proof."""
+        if await self._visitor.publish(topic, payload, retain=retain) >= REFUSED:
+            raise UnprovedError(f"the daemon's own login may not publish on {topic}: apply the rules first")
 
     def _has(self, payload: bytes) -> bool:
         return any(came.payload == payload for came in self._visitor.came)

@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct, field
@@ -56,6 +57,9 @@ class Supply(Protocol):
 
     def take(self, most: int) -> list[Message]:
         """Take up to ``most`` messages; once taken they are the window's until confirmed or refused."""
+
+    def again(self, messages: Sequence[Message]) -> None:
+        """Learn that messages are sent again, on another session."""
 
     def confirmed(self, message: Message) -> None:
         """Learn that the broker has a message."""
@@ -161,7 +165,8 @@ class Connection:
         added = [one for one in subscriptions if one not in self._subscriptions]
         self._subscriptions = [*self._subscriptions, *added]
         if added and self.session is not None:
-            await self._subscribe(self.session, added)
+            with suppress(BrokerUnreachableError):  # the next session hears them
+                await self._subscribe(self.session, added)
 
     async def close(self) -> None:
         """Take leave of the broker for good, so that it does not publish the will."""
@@ -221,7 +226,10 @@ class Connection:
         try:
             self._again = deque(self.window.unconfirmed())
             self._in_flight = 0
-            await self._subscribe(session, self._subscriptions)
+            heard: list[Subscription] = []
+            while missing := [one for one in self._subscriptions if one not in heard]:  # there may be more meanwhile
+                await self._subscribe(session, missing)
+                heard += missing
             self.session = session
             self._came(session)
             await self._begin(session, self._lost)
@@ -299,6 +307,7 @@ class Connection:
         if self._again:
             batch = [self._again.popleft() for _ in range(min(room, len(self._again)))]
             self._in_flight += len(batch)
+            self._supply.again([message for _, message in batch])
             session.send(batch, duplicate=session.limits.session_present)
             room -= len(batch)
         if room > 0 and (messages := self._supply.take(room)):

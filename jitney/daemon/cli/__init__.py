@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "reload": ("jitney.daemon.cli.reload", "let the running bus read its configuration again"),
     "log": ("jitney.daemon.cli.log", "watch the log of the running bus, and change what it tells"),
     "tail": ("jitney.daemon.cli.tail", "watch the events of one owner or of all"),
+    "trace": ("jitney.daemon.cli.trace", "follow one event from its source to the broker, stage by stage"),
     "send": ("jitney.daemon.cli.send", "send a command to an adapter and wait for the reply"),
     "strava": ("jitney.daemon.cli.strava", "connect people with their Strava accounts"),
     "routes": ("jitney.daemon.cli.routes", "look at the routes, test and try them, and see what they did"),

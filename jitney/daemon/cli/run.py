@@ -5,23 +5,28 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon import log
 from jitney.daemon.app import App
 from jitney.daemon.cli.certificates import look_up_lazily
 from jitney.daemon.cli.common import from_vault
+from jitney.daemon.cli.leaving import leave_within
 from jitney.daemon.config.load import examine
 from jitney.daemon.config.paths import default_path, state_dir
 from jitney.daemon.config.problems import ConfigError, Problem
 from jitney.daemon.config.schema import Config
+from jitney.daemon.config.watched import Mark, look
 from jitney.daemon.reloading import Reloading
 from jitney.daemon.service.herald import Herald
 from jitney.daemon.service.notify import Notifier
 from jitney.daemon.service.sockets import handed_over
+
+GRACE: Final = 0.2
+"""Seconds after everything is kept in which threads and tasks may end by themselves."""
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -39,30 +44,40 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until a signal; returns 0. Raises ConfigError when the configuration is wrong."""
     look_up_lazily(os.environ)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # whoever asks this early gets what is read now
     notifier = Notifier(os.environ, pid=os.getpid())
     handed = handed_over(os.environ)
     path = args.config or default_path(os.environ)
+    seen = look(path)
     loaded = examine(path, environ=os.environ, vault=from_vault)
     config = loaded.config
+    seen = {**look(path, config.files), **seen}
     log.register(config)
     try:
         log.configure(config.bus.log_format, config.bus.log_level)
         for warning in loaded.warnings:
             log.get("config").warning(str(warning))
-        asyncio.run(_run(config, path, notifier=notifier, handed=handed))
+        asyncio.run(_run(config, path, notifier=notifier, handed=handed, seen=seen))
     except (MisconfiguredError, log.LogFormatError) as error:
         raise ConfigError([Problem(str(path), 0, "", str(error))]) from error
     return 0
 
 
-async def _run(config: Config, path: Path, *, notifier: Notifier, handed: Sequence[socket.socket]) -> None:
+async def _run(
+    config: Config, path: Path, *, notifier: Notifier, handed: Sequence[socket.socket], seen: Mapping[Path, Mark | None]
+) -> None:
     app = App(config, state_dir=state_dir(config.bus, os.environ), handed=handed)
     reloads = asyncio.Event()
-    daemon = asyncio.create_task(_daemon(app, path, notifier=notifier, reloads=reloads), name="daemon")
+    work = _daemon(app, path, notifier=notifier, reloads=reloads, seen=seen)
+    daemon = asyncio.create_task(work, name="daemon")
+    stopping = False
 
     def stop() -> None:
-        notifier.stopping()
-        daemon.cancel()
+        nonlocal stopping
+        if not stopping:  # who asks again must not interrupt what keeps the state
+            stopping = True
+            notifier.stopping()
+            daemon.cancel()
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, reloads.set)
@@ -72,12 +87,17 @@ async def _run(config: Config, path: Path, *, notifier: Notifier, handed: Sequen
         await daemon
     except asyncio.CancelledError:
         log.get("run").info("stopped")
+        leave_within(GRACE)
 
 
-async def _daemon(app: App, path: Path, *, notifier: Notifier, reloads: asyncio.Event) -> None:
+async def _daemon(
+    app: App, path: Path, *, notifier: Notifier, reloads: asyncio.Event, seen: Mapping[Path, Mark | None]
+) -> None:
     herald = Herald(notifier)
     async with herald.starting(), app, herald.telling(app.signs):
-        reloading = Reloading(app, path, environ=os.environ, vault=from_vault, notifier=notifier, wanted=reloads)
+        reloading = Reloading(
+            app, path, environ=os.environ, vault=from_vault, notifier=notifier, wanted=reloads, seen=seen
+        )
         async with asyncio.TaskGroup() as group:
             task = group.create_task(reloading.run(), name="reloading")
             try:

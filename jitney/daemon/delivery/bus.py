@@ -14,6 +14,7 @@ from jitney.daemon.delivery.copies import Copies
 from jitney.daemon.delivery.lanes import SHARED, Entry, Lane
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.plans import NoPlans, Plan, Plans
+from jitney.daemon.delivery.traces import begin
 from jitney.daemon.log import Tally, get
 from jitney.daemon.store.store import Store, StoreError, told
 from jitney.topics import MAX_HOPS, RESERVED, UNCLAIMED, Event, State, TopicTree, cloudevents
@@ -86,12 +87,7 @@ class Bus:
         self._owners = owners | RESERVED
 
     def admit(self, owner: str, source: str) -> bool:
-        """Let events of an owner come from a source: one that is known, or a new one while they are few.
-
-        What begins like the lanes of copies is none.
-        """
-        if source.startswith(SHARED):
-            return False
+        """Let events of an owner come from a source: one that is known, or a new one while they are few."""
         lanes = self._outbox.lanes
         if (owner, source) not in lanes:
             if sum(known == owner and not lane.startswith(SHARED) for known, lane in lanes) >= MOST_SOURCES:
@@ -181,26 +177,28 @@ class Bus:
             self._counters.add("duplicates", owner=lane.owner, adapter=lane.adapter)
             return None
         if event.hops > MAX_HOPS:
-            self._drop(lane.owner, lane.adapter, "loop", event_id=event.id, type=event.type)
+            self._turn_away(lane, event, "loop")
             return None
         seq = lane.seq + 1
         event = replace(event, seq=seq, owner=lane.owner)
         payload = cloudevents.encode(event)
         if len(payload) > self.most_bytes:
-            self._drop(lane.owner, lane.adapter, "too_large", event_id=event.id, type=event.type)
+            self._turn_away(lane, event, "too_large")
             return None
         lane.remember(event.id, seq)
+        trace = begin(lane.traces, event)
         plan = self.plans.plan(event)
         if plan is None:
             copies: Sequence[Entry] = ()
         elif plan.drop:
             self._counters.add("dropped", owner=lane.owner, adapter=lane.adapter, reason="route")
+            trace.dropped = "route"
             return Accepted(event.id, lane, None, (), plan)
         else:
             copies = self._copies.entries(event, plan.copies, payload, durable=durable) if plan.copies else ()
         lane.seq = seq
         lane.time, lane.observed = event.time, event.observed
-        entry = Entry(lane, self._topic(lane, event.type), payload, envelope=event)
+        entry = Entry(lane, self._topic(lane, event.type), payload, envelope=event, trace=trace)
         return Accepted(event.id, lane, entry, copies, plan)
 
     def _lane(self, event: Event) -> Lane:
@@ -219,6 +217,10 @@ class Bus:
             if len(event_type) <= _LONGEST_CACHED:
                 self._topics[key] = topic
         return topic
+
+    def _turn_away(self, lane: Lane, event: Event, reason: str) -> None:
+        begin(lane.traces, event).dropped = reason
+        self._drop(lane.owner, lane.adapter, reason, event_id=event.id, type=event.type)
 
     def _drop(self, owner: str, adapter: str, reason: str, **fields: str) -> None:
         self._counters.add("dropped", owner=owner, adapter=adapter, reason=reason)

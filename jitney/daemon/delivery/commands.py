@@ -16,6 +16,7 @@ from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.log import Tally, bound, get
 from jitney.daemon.store.store import Store, told
 from jitney.topics import MAX_HOPS, Command, Reply, made_at, new_id, requests
+from jitney.topics.traceparent import follow
 from jitney.topics.tree import CommandTopic
 
 MOST_AT_ONCE: Final = 16
@@ -85,6 +86,7 @@ class Commands:
                 transaction=request.transaction or command.transaction,
                 hops=max(0, request.hops),
                 causation=request.causation,
+                traceparent=follow(request.traceparent),
             )
             self._check(command, request)
         except RefusedError as error:

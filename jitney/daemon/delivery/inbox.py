@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.session import Incoming
 from jitney.daemon.delivery.asked import LONGEST_NAME, read
+from jitney.daemon.delivery.lanes import SHARED
 from jitney.topics import MAX_HOPS, Event, cloudevents, derived_id, new_id, requests, rfc3339, utc_now
 from jitney.topics.messages import EMPTY, ReplyAddress
 from jitney.topics.tree import InboxTopic
@@ -67,7 +68,7 @@ def received(
     for level in (address.source, address.kind):
         if not (0 < len(level) <= LONGEST and level.isprintable()):
             raise RefusedError("invalid", f"source and kind of an inbox topic are 1 to {LONGEST} printable characters")
-    if address.source in adapters:
+    if address.source in adapters or address.source.startswith(SHARED):
         raise RefusedError(
             "foreign_source", f"{address.source!r} is what an adapter or the routes are called: take another word"
         )

@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from jitney.daemon.broker.session import Message
 from jitney.daemon.counters import Histogram
 from jitney.daemon.delivery.quota import Quota
+from jitney.daemon.delivery.traces import Ring, Trace
 from jitney.daemon.store.outbox import SEEN_ON_DISK
 from jitney.topics import Event, cloudevents
 
@@ -43,10 +44,10 @@ class Entry(Message):
     """An accepted event in its lane; ``row`` is its place on disk, 0 when it is only in memory.
 
     ``envelope`` is the event, while that is at hand; what was read back from disk has only its payload. ``accepted``
-    is when it was, on the monotonic clock, 0 where nobody looks at how long it takes.
+    is when it was, on the monotonic clock, 0 where nobody looks at how long it takes; ``trace`` is that of the event.
     """
 
-    __slots__ = ("accepted", "envelope", "lane", "row")
+    __slots__ = ("accepted", "envelope", "lane", "row", "trace")
 
     def __init__(
         self,
@@ -57,10 +58,12 @@ class Entry(Message):
         row: int = 0,
         envelope: Event | None = None,
         accepted: float = 0.0,
+        trace: Trace | None = None,
     ) -> None:
         self.lane = lane
         self.accepted = accepted
         self.row = row
+        self.trace = trace
         self.envelope = envelope
         self.topic = topic
         self.payload = payload
@@ -119,7 +122,7 @@ class Lane:
     on disk, nothing new goes to the head, so that the order holds. ``quota`` is that of all lanes of its kind,
     ``stages`` those of all lanes of its adapter, and ``gate`` is asked of each entry whether it may still go; what may
     not is settled by whoever is asked. ``events`` were accepted since the start, and the last one of them says that it
-    happened at ``time`` and was ``observed`` then.
+    happened at ``time`` and was ``observed`` then. ``traces`` are those of its newest events.
     """
 
     __slots__ = (
@@ -142,16 +145,27 @@ class Lane:
         "seq",
         "stages",
         "time",
+        "traces",
     )
 
     def __init__(
-        self, number: int, *, owner: str, adapter: str, quota: Quota, stages: Stages, seq: int = 0, expiry: int = 0
+        self,
+        number: int,
+        *,
+        owner: str,
+        adapter: str,
+        quota: Quota,
+        stages: Stages,
+        traces: Ring,
+        seq: int = 0,
+        expiry: int = 0,
     ) -> None:
         self.id = number
         self.owner = owner
         self.adapter = adapter
         self.quota = quota
         self.stages = stages
+        self.traces = traces
         self.seq = self.reserved = seq
         self.expiry = expiry
         self.durable = False

@@ -12,6 +12,7 @@ from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.lanes import SHARED, Entry, Lane, Stages, accepted, stamp
 from jitney.daemon.delivery.quota import Quota
+from jitney.daemon.delivery.traces import Traces, by_row
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.pulse import Pulse
 from jitney.daemon.store import outbox as rows
@@ -46,6 +47,7 @@ class Outbox:
 
     def __init__(self, store: Store, settings: OutboxSettings, *, turns: Turns, counters: Counters) -> None:
         self.lanes: dict[tuple[str, str], Lane] = {}
+        self.traces = Traces()
         self.granted: Callable[[Entry], bool] = lambda _: True
         disk = settings.disk_mb * 1_000_000
         self._own = Quota(most_memory=MEMORY_BYTES, most_disk=disk)
@@ -184,6 +186,7 @@ class Outbox:
         gone = 0
         for lane in [lane for lane in self.lanes.values() if lane.owner == owner]:
             lane.seen.clear()
+            lane.traces.clear()
             lane.time, lane.observed = "", UNSET
             while lane:
                 while (entry := lane.pop()) is not None:
@@ -239,7 +242,14 @@ class Outbox:
         quota.lanes += 1
         stages = self._stages(adapter)
         lane = Lane(
-            number, owner=owner, adapter=adapter, quota=quota, stages=stages, seq=seq, expiry=self._settings.expiry
+            number,
+            owner=owner,
+            adapter=adapter,
+            quota=quota,
+            stages=stages,
+            traces=self.traces.ring(owner, adapter),
+            seq=seq,
+            expiry=self._settings.expiry,
         )
         if adapter.startswith(SHARED):
             lane.gate = self._still_granted
@@ -286,6 +296,8 @@ class Outbox:
         for entry in entries:
             self._row += 1
             entry.row = self._row
+            if entry.trace is not None:
+                entry.trace.row = self._row
             entry.lane.quota.rows += 1
             entry.lane.quota.disk += len(entry.payload)
         if self._done:
@@ -305,12 +317,17 @@ class Outbox:
         for entry in entries:
             if entry.accepted:
                 entry.lane.stages.committed.add(now - entry.accepted)
+            if entry.trace is not None:
+                entry.trace.committed = now
             if not self._in_memory(entry):
                 self._fill(entry.lane)
 
     def _spilled(self, entries: list[Entry], *, ok: bool) -> None:
         if not ok:
             self._unwritten(entries)
+        now = monotonic()
+        for trace in (entry.trace for entry in entries if ok and entry.trace is not None):
+            trace.committed = now
         for lane in {entry.lane.id: entry.lane for entry in entries}.values():
             if not ok:
                 gone = sum(entry.lane is lane for entry in entries)
@@ -330,6 +347,8 @@ class Outbox:
         for entry in entries:
             entry.lane.quota.rows -= 1
             entry.lane.quota.disk -= len(entry.payload)
+            if entry.trace is not None:
+                entry.trace.dropped = "disk_failed"
 
     def _drop_oldest(self, lane: Lane) -> None:
         """Make room in a lane that is not durable, by its oldest rows that are not in memory."""
@@ -365,8 +384,9 @@ class Outbox:
             await asyncio.sleep(RETRY_SECONDS)
             found = []
         lane.on_disk -= len(found)
+        traces = by_row(lane.traces)
         for row, topic, payload in found:
-            self._to_head(Entry(lane, topic, payload, row=row, accepted=accepted(payload)))
+            self._to_head(Entry(lane, topic, payload, row=row, accepted=accepted(payload), trace=traces.get(row)))
         lane.loading = False
         if self._store.failure:
             self._fill(lane)

@@ -31,17 +31,30 @@ class Publisher:
     def take(self, most: int) -> list[Message]:
         """Take up to ``most`` messages, which go to the session at once."""
         taken = self._turns.take(most)
+        now = monotonic()
         for message in taken:
-            if isinstance(message, Entry) and message.accepted:
-                message.lane.stages.sent.add(monotonic() - message.accepted)
+            if isinstance(message, Entry):
+                if message.accepted:
+                    message.lane.stages.sent.add(now - message.accepted)
+                if message.trace is not None:
+                    message.trace.sent = now
         return taken
+
+    def again(self, messages: Iterable[Message]) -> None:
+        """Account for messages that go to another session, because the last one ended before they were confirmed."""
+        for message in messages:
+            if isinstance(message, Entry) and message.trace is not None:
+                message.trace.again += 1
 
     def confirmed(self, message: Message) -> None:
         """Account for a message that the broker has."""
         self.published += 1
         if isinstance(message, Entry):
+            now = monotonic()
             if message.accepted:
-                message.lane.stages.confirmed.add(monotonic() - message.accepted)
+                message.lane.stages.confirmed.add(now - message.accepted)
+            if message.trace is not None:
+                message.trace.confirmed = now
             self._outbox.confirmed(message)
         elif isinstance(message, Retained):
             self._ledger.published(message.topic, message.payload)
@@ -50,6 +63,8 @@ class Publisher:
         """Account for a message that the broker will never take: an event becomes a dead letter."""
         self._tally.add("the broker refused a message", key=refusal.text, topic=message.topic, remedy=refusal.remedy)
         if isinstance(message, Entry):
+            if message.trace is not None:
+                message.trace.dropped = f"refused by the broker: {refusal.text}"
             self._outbox.refused(message, refusal.text, time=utc_now())
         else:
             self._counters.add("dropped", reason=refusal.text)

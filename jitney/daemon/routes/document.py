@@ -21,9 +21,12 @@ _parse = lru_cache(1000)(parse)
 
 
 @lru_cache(1000)
-def _one_of(name: str) -> Callable[[Raw], Any]:
-    """Return what decodes one field of data and skips the others: the ``value`` of what it returns, or MISSING."""
-    kind = msgspec.defstruct("_Field", [("value", Any, MISSING)], rename={"value": name}, gc=False)
+def _one_of(name: str) -> Callable[[Raw], Any] | None:
+    """Return what decodes one field of data, as ``value``, and skips the others; None where that cannot be done."""
+    try:
+        kind = msgspec.defstruct("_Field", [("value", Any, MISSING)], rename={"value": name}, gc=False)
+    except ValueError:  # msgspec looks for no name that JSON would escape
+        return None
     return msgspec.json.Decoder(kind).decode
 
 
@@ -117,13 +120,12 @@ class Document:
 def reader(path: str) -> Callable[[Document], Any]:
     """Return what reads the value that a path leads to, MISSING when it is not there; raises ValueError."""
     root, steps = _parse(path)
-    match root, steps:
-        case "data", (str() as name,):
-            decode = _one_of(name)
+    if root != "data":
+        return lambda document: document.at(root, steps)
+    match steps:
+        case (str() as name,) if (decode := _one_of(name)) is not None:
             return lambda document: document.field(name, decode)
-        case "data", _:
-            return lambda document: walk(document.data, steps)
-    return lambda document: document.at(root, steps)
+    return lambda document: walk(document.data, steps)
 
 
 _ROOTS: Final[dict[str, Callable[[Document], Any]]] = {

@@ -95,6 +95,7 @@ class Routing:
             shared=grants.copies,
         )
         self.executor.declined = self._declined
+        self.executor.traces = outbox.traces
         self.dead = Dead(store, self.executor, outbox, grants=grants, tree=tree)
         replay = Replay(bus, self.router, outbox)
         self._requests = JournalRequests(self.router, replay, owners=config.owners, started=time.time())

@@ -31,6 +31,7 @@ from jitney.daemon.store.store import Store
 from jitney.topics import EMPTY, MAX_HOPS, Command, Event, State, derived_id, utc_now
 from jitney.topics import messages as said
 from jitney.topics.messages import ROUTE
+from jitney.topics.traceparent import follow
 
 if TYPE_CHECKING:
     from jitney.daemon.routing.handlers import Handlers
@@ -92,7 +93,7 @@ class Deeds:
                 value = None if data is UNSET else data
                 self._bus.set_state(State(planned.owner, subject, value, expiry), adapter=ROUTE, durable=True)
             case Webhook() as webhook:
-                await self._webhooks.send(webhook)
+                await self._webhooks.send(webhook, traceparent=follow(planned.traceparent))
             case Forward(to=to):
                 await self._share(planned, to)
             case SetVariable() as variable:
@@ -130,6 +131,7 @@ class Deeds:
             deadline=self._clock() + ANSWER,
             hops=planned.hops + 1,
             causation=planned.event_id,
+            traceparent=follow(planned.traceparent),
         )
         reply = await target.command(command)
         if reply.error:
@@ -185,6 +187,7 @@ class Deeds:
             hops=planned.hops + 1,
             actor=publish.source,
             causationid=planned.event_id,
+            traceparent=follow(planned.traceparent) or UNSET,
             data=publish.data,
         )
         await self._bus.emit([event], durable=True)

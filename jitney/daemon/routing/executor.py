@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec.structs import replace
 
 from jitney.daemon.counters import Counters
+from jitney.daemon.delivery.traces import Traces
 from jitney.daemon.log import Decay, Tally, bound, get
 from jitney.daemon.routes.actions import RunHandler
 from jitney.daemon.routing.failures import MOST_UNSURE, FailedError, Failure, judge, pause
@@ -59,6 +60,8 @@ class Executor:
     def __init__(self, store: Store, doer: Doer, *, counters: Counters, clock: Callable[[], float] = time.time) -> None:
         self.declined: Callable[[Planned, str], None] = lambda _planned, _why: None
         """Told of each action that on purpose was not done, and why."""
+        self.traces = Traces()
+        """Where it is told of each event what was done about it."""
         self._store = store
         self._doer = doer
         self._counters = counters
@@ -117,6 +120,8 @@ class Executor:
             size = owner.room.redeem(one)
             if size is not None:
                 self._add(owner, Waiting(one, 0, size=size))
+                words = describe(one.action)
+                self.traces.begun(_event(one), action=one.id, route=one.route, words=words)
         for name in {one.owner for one in planned}:
             self._wake(self._owner(name))
 
@@ -224,6 +229,7 @@ class Executor:
                 self._store.write(rows.DELETE, [(item.id,)])
                 owner.release(item)
                 lane.done(item)
+                self._tell(planned, failure, final=True)
                 if failure is not None:
                     self._counters.add("dropped", owner=planned.owner, adapter=ROUTE, reason=failure.code)
                     self.declined(planned, failure.reason)
@@ -264,7 +270,9 @@ class Executor:
             reason=failure.reason,
         )
         body = encode(tried)
-        if failure.final or now >= planned.until or (failure.unsure and tried.unsure >= MOST_UNSURE):
+        final = failure.final or now >= planned.until or (failure.unsure and tried.unsure >= MOST_UNSURE)
+        self._tell(planned, failure, final=final)
+        if final:
             owner.release(item)
             lane.done(item)
             self._letters.bury(item.id, planned.owner, body, failure=failure)
@@ -279,6 +287,15 @@ class Executor:
             item.planned = tried
         again = min(now + pause(tried.tries, after=failure.after), planned.until)
         lane.later(item, again, blocking=failure.blocking)
+
+    def _tell(self, planned: Planned, failure: Failure | None, *, final: bool) -> None:
+        outcome, why = (failure.code, failure.reason) if failure else ("ok", "")
+        self.traces.ended(_event(planned), action=planned.id, outcome=outcome, why=why, final=final)
+
+
+def _event(planned: Planned) -> tuple[str, str, str]:
+    """Return the event that an action answers, as traces know it."""
+    return planned.owner, planned.adapter, planned.event_id
 
 
 class _Owner:

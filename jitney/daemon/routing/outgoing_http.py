@@ -47,8 +47,8 @@ class OutgoingHttp:
         self._session: aiohttp.ClientSession | None = None
         self._resolver: _Resolver | None = None
 
-    async def send(self, webhook: Webhook) -> None:
-        """Send a request; returns when it was answered well.
+    async def send(self, webhook: Webhook, *, traceparent: str = "") -> None:
+        """Send a request; returns when it was answered well. A header of the route wins over ``traceparent``.
 
         Raises RefusedError when it must not be sent, or when the answer is that it is wrong (4xx) or elsewhere (3xx);
         FailedError when nobody answers or the answer is that it cannot be done now.
@@ -57,7 +57,7 @@ class OutgoingHttp:
         body = None if webhook.body is UNSET else bytes(webhook.body)
         if body is not None and len(body) > MOST_BYTES:
             raise RefusedError("too_large", f"the body has {len(body)} bytes: at most {MOST_BYTES}")
-        headers = await self._headers(webhook)
+        headers = ({"Traceparent": traceparent} if traceparent else {}) | await self._headers(webhook)
         try:
             async with self._opened().request(
                 webhook.method, url, data=body, headers=headers, allow_redirects=False

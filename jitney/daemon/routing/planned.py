@@ -44,7 +44,7 @@ class Planned(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Not before ``due`` and not after ``until``, both Unix seconds. ``hops`` are those of the event and ``adapter``
     where it came from; ``event`` is the event itself, where the action needs it. ``tries`` have failed so far, the last
-    one for ``reason``; of these ``unsure`` ones may have had their effect nevertheless.
+    one for ``reason``; of these ``unsure`` ones may have had their effect nevertheless. ``traceparent`` is the event's.
     """
 
     id: str
@@ -63,6 +63,7 @@ class Planned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tries: int = 0
     unsure: int = 0
     reason: str = ""
+    traceparent: str = ""
 
 
 encode = msgspec.json.Encoder().encode
@@ -94,6 +95,7 @@ def plan(
             subject=event.subject or "",
             hops=event.hops,
             origin=origin if isinstance(action, Reply | RunHandler) else NOBODY,
+            traceparent=event.traceparent or "",
             event=event if isinstance(action, Forward | RunHandler) else None,
         )
         for action in wanted

@@ -18,13 +18,16 @@ class Webhooks:
         self._fetch = fetch
         self._http: OutgoingHttp | None = None
 
-    async def send(self, webhook: Webhook) -> None:
-        """Send a request; raises RefusedError or FailedError as ``OutgoingHttp.send`` does."""
+    async def send(self, webhook: Webhook, *, traceparent: str = "") -> None:
+        """Send a request, part of a trace if one is given.
+
+        Raises RefusedError or FailedError as ``OutgoingHttp.send`` does.
+        """
         if self._http is None:
             from jitney.daemon.routing.outgoing_http import OutgoingHttp  # noqa: PLC0415 - costs memory for nothing else
 
             self._http = OutgoingHttp(self._allowed, self._fetch)
-        await self._http.send(webhook)
+        await self._http.send(webhook, traceparent=traceparent)
 
     async def change(self, allowed: AllowList) -> None:
         """Send to the places of another list from now on."""

@@ -53,6 +53,7 @@ class Child:
         self._started: process.Started | None = None
         self._talk: Talk | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._unwanted = False
 
     @property
     def over(self) -> bool:
@@ -72,6 +73,8 @@ class Child:
         except OSError as error:
             raise HandlerError("unavailable", f"{name} cannot be started: {error.strerror}") from error
         self._started = started
+        if self._unwanted:
+            started.process.kill()
         with bound(owner=self._owner):
             self._watching = asyncio.create_task(self._watch(started), name=f"python {name} of {self._owner}")
         self._talk = Talk(started.reader, started.writer, self._printed, file=name)
@@ -98,7 +101,8 @@ class Child:
             self._started.process.kill()
 
     def end(self) -> None:
-        """Let the process end, and kill it if it does not."""
+        """Let the process end, and kill it if it does not; one that is being started ends as soon as it is there."""
+        self._unwanted = True
         if self._started is not None:
             self._started.process.end()
 

@@ -62,6 +62,7 @@ class AdapterContext:
         self.vault = services.vault(name)
         self.events = 0
         self.is_online = False
+        self._handler: HttpHandler | None = None
         self._services = services
         self._board = board
         self._durable = durable
@@ -96,12 +97,13 @@ class AdapterContext:
 
     def serve(self, handler: HttpHandler) -> None:
         """Answer HTTP requests below ``/{name}/`` until this attempt ends."""
+        self._handler = handler
         self._services.doors.serve(self.name, handler)
 
     def ended(self) -> None:
         """Learn that the attempt is over: nothing is served any more, and no owner is a special case."""
         self.is_online = False
-        self._services.doors.handlers.pop(self.name, None)
+        self._services.doors.ended(self.name, self._handler)
         self._board.forget_owners()
 
     async def emit(self, *events: Event) -> None:

@@ -46,13 +46,20 @@ class Fleet:
         if self._over is not None:
             self._start(runner, self._over)
 
-    async def end(self, name: str, *, owners: Collection[str] = ()) -> None:
-        """Stop an adapter, wait for it, and take back what is retained of it but for these owners."""
+    async def end(self, name: str, *, successor: Runner | None = None, owners: Collection[str] = ()) -> None:
+        """Stop an adapter, wait for it, and take back what is retained of it but for these owners.
+
+        A ``successor`` takes its place at once, so that whoever asks for it is told to wait; it has to be begun.
+        """
         task = self._tasks.get(name)
         if task is not None:
             await _ended({name: task}, within=PATIENCE)
             del self._tasks[name]
-        runner = self.runners.pop(name)
+        runner = self.runners[name]
+        if successor is None:
+            del self.runners[name]
+        else:
+            self.runners[name] = successor
         runner.leave()
         runner.board.withdraw(owners)
         for topic, line in list(self._ledger.lines.items()):

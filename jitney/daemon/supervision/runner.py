@@ -37,6 +37,7 @@ class Runner:
         self._clock = clock
         self._decay = Decay(_log)
         self._crashes = Decay(_log)
+        self._under_way: set[asyncio.Timeout] = set()
         context.came_online = self._came_online
 
     async def run(self) -> None:
@@ -57,17 +58,30 @@ class Runner:
         if not self.context.is_online:
             reason = self.board.status.reason or "it has not been online yet"
             raise RefusedError("offline", f"{self.settings.name} is {self.board.status.state}: {reason}")
+        over = asyncio.timeout(None)
         try:
-            reply = await self._adapter.command(command)
+            async with over:
+                self._under_way.add(over)
+                reply = await self._adapter.command(command)
         except JitneyError as error:
             if isinstance(error, RefusedError):
                 raise
             raise RefusedError("failed", str(error)) from error
         except Exception as error:  # adapters are other people's code
+            if over.expired():
+                message = f"{self.settings.name} has ended meanwhile: it may have been done nevertheless"
+                raise RefusedError("interrupted", message) from None
             self._crashes.crashed("a command crashed its adapter's code", command=command.name)
             raise RefusedError("crashed", f"{type(error).__name__}: a fault in {self.settings.name}") from error
+        finally:
+            self._under_way.discard(over)
         self._crashes.over("commands work again")
         return reply
+
+    def leave(self) -> None:
+        """Know that the adapter has ended for good: nobody answers the commands that are under way."""
+        for command in self._under_way:
+            command.reschedule(0.0)
 
     async def erase(self, owner: str) -> None:
         """Let the adapter forget an owner, if it keeps anything of one; raises RefusedError."""
@@ -143,7 +157,7 @@ class Runner:
 
 
 def build(settings: AdapterSettings, services: Services, *, tree: TopicTree, owners: Owners) -> Runner:
-    """Return the runner of a configured adapter with everything it needs."""
+    """Return the runner of a configured adapter with everything it needs; raises MisconfiguredError."""
     board = StatusBoard(tree, services.ledger, adapter=settings.name, owners=owners.served_by(settings))
     context = AdapterContext(
         services,
@@ -154,4 +168,8 @@ def build(settings: AdapterSettings, services: Services, *, tree: TopicTree, own
         durable=settings.durable,
         log=_log,
     )
-    return Runner(settings, context, board)
+    try:
+        return Runner(settings, context, board)
+    except Exception as error:  # adapters are other people's code
+        reason = f"adapters.{settings.name}: a {settings.type.name} cannot be made of this"
+        raise MisconfiguredError(f"{reason} ({type(error).__name__}: {error})") from error

@@ -40,10 +40,9 @@ class AdapterPages:
         self._under_way[name] = self._under_way.get(name, 0) + 1
         try:
             async with asyncio.timeout(PATIENCE):
-                handler = await self._doors.handler(name)
-                if handler is None:
+                answer = await self._doors.answer(name, await _read(request))
+                if answer is None:
                     return _come_back()
-                answer = await handler(await _read(request))
         except TimeoutError:
             self._tally.add("a request was not answered in time", key=name, adapter=name)
             return _come_back()

@@ -28,7 +28,7 @@ async def test_a_device_is_let_in_with_its_own_client_id_alone(walled: Walled) -
         login = await DynsecDevices(security, walled.model).add("alice", "tablet")
     assert (login.username, login.client_id) == ("jitney-alice.tablet", "jitney-alice.tablet")
     async with visiting(walled.settings, login) as tablet:
-        assert await tablet.subscribe("jitney/alice/#") == 1
+        assert await tablet.subscribe("jitney/alice/#") < 0x80
     with pytest.raises(BrokerRefusedError):
         async with visiting(walled.settings, Login(login.username, login.password)):
             pass
@@ -41,7 +41,7 @@ async def test_a_device_cannot_throw_out_the_daemon_by_its_client_id(walled: Wal
         with pytest.raises(BrokerRefusedError):
             async with visiting(walled.settings, Login(login.username, login.password, "the-daemon")):
                 pass
-        assert await daemon.subscribe("jitney/#") == 1
+        assert await daemon.subscribe("jitney/#") < 0x80
 
 
 async def test_a_device_that_is_revoked_is_cut_off_at_once_and_the_others_are_not(walled: Walled) -> None:

@@ -62,7 +62,7 @@ async def test_the_first_time_everything_is_made_and_the_second_time_nothing(adm
     ]
     assert await administered.apply() == []
     async with visiting(administered.config.mqtt) as daemon:
-        assert await daemon.subscribe("jitney/#") == 1
+        assert await daemon.subscribe("jitney/#") < 0x80
 
 
 async def test_what_somebody_has_changed_is_named_and_mended(administered: Administered) -> None:
@@ -103,7 +103,7 @@ async def test_a_device_that_was_given_more_loses_it_and_keeps_its_password(admi
     ]
     async with visiting(administered.config.mqtt, login) as phone:
         assert await phone.subscribe("jitney/bob/#") == 0x87
-        assert await phone.subscribe("jitney/alice/#") == 1
+        assert await phone.subscribe("jitney/alice/#") < 0x80
 
 
 async def test_an_owner_who_has_gone_takes_every_login_along(administered: Administered) -> None:

@@ -1,11 +1,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
 from jitney.daemon.routes import document as module
-from jitney.daemon.routes.document import Document
+from jitney.daemon.routes.document import Document, reader
 from jitney.daemon.routes.paths import MISSING, parse
 from tests.daemon.routes.making import document, event
 
@@ -78,6 +80,39 @@ def test_data_is_decoded_once_and_only_when_it_is_looked_at(monkeypatch: pytest.
     assert one.get("data.x") == 1
     assert one.get("data.y") is MISSING
     assert len(decoded) == 1
+
+
+def test_as_long_as_one_field_is_looked_at_the_others_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[Any] = []
+    decode = module._decode
+    monkeypatch.setattr(module, "_decode", lambda raw: decoded.append(raw) or decode(raw))
+    x, y = reader("data.x"), reader("data.y")
+    one = document({"x": [1], "y": {"z": 2}})
+    assert [x(one), x(one)] == [[1], [1]]
+    assert decoded == []
+    assert [y(one), x(one), y(one)] == [{"z": 2}, [1], {"z": 2}]
+    assert len(decoded) == 1
+
+
+KEYS = ["", "x", "value", "a b", 'a"b', "\n", "é"]
+
+
+@given(
+    data=st.dictionaries(st.sampled_from(KEYS), st.none() | st.integers() | st.text() | st.just([{"x": 1}])),
+    looked=st.lists(st.sampled_from(KEYS), max_size=5),
+)
+def test_a_field_is_the_same_however_it_is_come_by(data: dict[str, Any], looked: list[str]) -> None:
+    one = document(data)
+    for key in looked:
+        assert reader(f"data['{key}']")(one) == data.get(key, MISSING)
+    assert one.data == data
+
+
+@pytest.mark.parametrize("raw", [b"[1]", b'"x"', b"7", b"null", b"", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_object_has_no_fields(raw: bytes) -> None:
+    one = Document(replace(event(), data=Raw(raw)))
+    assert reader("data.x")(one) is MISSING
+    assert reader("data.y")(one) is MISSING
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b"[" * 100_000])

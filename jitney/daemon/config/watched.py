@@ -1,0 +1,34 @@
+"""Which files make up a configuration, and whether one of them is another one than before."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jitney.daemon.config.parts import beside, folder
+from jitney.daemon.config.problems import ConfigError
+
+Mark = tuple[int, int, int, int]
+"""Size, time of change, time of any change and number of a file: a copy can keep the second, nothing the third."""
+
+
+def look(path: Path, files: Iterable[str] = ()) -> Mapping[Path, Mark | None]:
+    """Return the marks of the files of a configuration, of the folder of those beside it, and of ``files``.
+
+    None for what is not there.
+    """
+    return {one: _mark(one) for one in (path.absolute(), folder(path).absolute(), *_beside(path), *map(Path, files))}
+
+
+def _beside(path: Path) -> list[Path]:
+    try:
+        return [one.absolute() for one in beside(path)]
+    except ConfigError:
+        return []  # who reads the configuration tells it
+
+
+def _mark(path: Path) -> Mark | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - one call for all of it
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

@@ -1,0 +1,127 @@
+"""Traces: when the newest events of each lane came where, and what followed from them. Kept in memory only."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import Final
+
+from msgspec import Struct, UnsetType
+
+from jitney.topics import Event
+
+MOST_EVENTS: Final = 100
+"""Events of one lane of which it is remembered; of each lane apart, so that a busy source displaces no other's."""
+
+MOST_ACTS: Final = 20
+"""Actions of routes that are remembered of one event."""
+
+MOST_IN_WORDS: Final = 200
+"""Characters of what is said of an action."""
+
+
+class Act(Struct, gc=False):
+    """An action of a route, begun at ``begun`` on the monotonic clock; ``outcome`` is "ok" or a code, empty so far.
+
+    ``tries`` have ended, the last one at ``ended``, 0 before; ``final`` once it is not tried again.
+    """
+
+    id: str
+    route: str
+    words: str
+    begun: float
+    ended: float = 0.0
+    tries: int = 0
+    outcome: str = ""
+    why: str = ""
+    final: bool = False
+
+
+class Trace(Struct):
+    """One event. The instants are on the monotonic clock, 0 for what has not come; ``row`` is its place on disk.
+
+    ``again``: so often it was sent again, on another session. ``dropped`` says why it will not be published.
+    """
+
+    id: str
+    type: str
+    time: str
+    observed: str | UnsetType
+    causation: str | UnsetType
+    traceparent: str | UnsetType
+    accepted: float
+    committed: float = 0.0
+    sent: float = 0.0
+    confirmed: float = 0.0
+    row: int = 0
+    again: int = 0
+    dropped: str = ""
+    acts: list[Act] | None = None
+
+
+Ring = deque[Trace]
+
+
+class Traces:
+    """The newest traces by owner and adapter, the oldest of each give way."""
+
+    def __init__(self) -> None:
+        self._rings: dict[tuple[str, str], Ring] = {}
+
+    def ring(self, owner: str, adapter: str) -> Ring:
+        """Return the traces of a lane, the newest last; always the same, which the lane keeps."""
+        return self._rings.setdefault((owner, adapter), deque(maxlen=MOST_EVENTS))
+
+    def newest(self, owner: str, limit: int) -> list[tuple[str, str, Trace]]:
+        """Return (owner, adapter, trace) of the newest events of an owner, or of all, the newest first."""
+        return sorted(self._of(owner), key=lambda one: one[2].accepted, reverse=True)[:limit]
+
+    def find(self, event_id: str, owner: str = "") -> list[tuple[str, str, Trace]]:
+        """Return (owner, adapter, trace) of every event with this id, of an owner or of all, the newest first."""
+        found = [one for one in self._of(owner) if one[2].id == event_id]
+        return sorted(found, key=lambda one: one[2].accepted, reverse=True)
+
+    def caused(self, event_id: str, owner: str = "") -> list[tuple[str, str, Trace]]:
+        """Return (owner, adapter, trace) of every event that this one led to, in the order they came."""
+        found = [one for one in self._of(owner) if one[2].causation == event_id]
+        return sorted(found, key=lambda one: one[2].accepted)
+
+    def begun(self, event: tuple[str, str, str], *, action: str, route: str, words: str) -> None:
+        """Learn that an action waits for its turn; ``event`` is the (owner, adapter, id) of what led to it."""
+        trace = self._trace(event)
+        if trace is None:
+            return
+        if trace.acts is None:
+            trace.acts = []
+        if len(trace.acts) < MOST_ACTS and all(known.id != action for known in trace.acts):
+            trace.acts.append(Act(action, route, words[:MOST_IN_WORDS], monotonic()))
+
+    def ended(self, event: tuple[str, str, str], *, action: str, outcome: str, why: str = "", final: bool) -> None:
+        """Learn how a try of an action ended."""
+        trace = self._trace(event)
+        for act in (trace and trace.acts) or ():
+            if act.id == action:
+                act.ended, act.outcome, act.why, act.final = monotonic(), outcome, why[:MOST_IN_WORDS], final
+                act.tries += 1
+
+    def _trace(self, event: tuple[str, str, str]) -> Trace | None:
+        owner, adapter, event_id = event
+        ring = self._rings.get((owner, adapter), ())
+        return next((trace for trace in reversed(ring) if trace.id == event_id), None)
+
+    def _of(self, owner: str) -> Iterator[tuple[str, str, Trace]]:
+        for (whose, adapter), ring in self._rings.items():
+            if owner in ("", whose):
+                for trace in ring:
+                    yield whose, adapter, trace
+
+
+def begin(ring: Ring, event: Event) -> Trace:
+    """Remember an event that the bus takes now, and return its trace."""
+    trace = Trace(event.id, event.type, event.time, event.observed, event.causationid, event.traceparent, monotonic())
+    ring.append(trace)
+    return trace
+
+
+def by_row(ring: Iterable[Trace]) -> dict[int, Trace]:
+    """Return what waits on disk, by its place there."""
+    return {trace.row: trace for trace in ring if trace.row and not trace.sent}
