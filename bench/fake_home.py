@@ -22,6 +22,7 @@ class FakeHome:
         self.port = 0
         self.sent = 0
         """Numbers 1 to ``sent`` have been written to every subscriber."""
+        self.connections = 0
         self._entities = [f"sensor.{owners[index % len(owners)]}_{index:03}" for index in range(SENSORS)]
         self._subscribers: dict[web.WebSocketResponse, int] = {}
         self._subscribed = asyncio.Event()
@@ -76,6 +77,7 @@ class FakeHome:
         self.sent = number
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        self.connections += 1
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         await socket.send_json({"type": "auth_required", "ha_version": "2026.2.3"})

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 ENVIRONMENT = {"HOME_TOKEN": "5f2c8e1b9d7a4c3f" * 4, "MQTT_PASSWORD": "a password"}
 CREDENTIALS = ("mqtt", "home-token")
-VAULT = {name: Secret("0123456789abcdef") for name in ("strava/main", "strava/hers", "strava/his")}
+VAULT = {name: Secret("0123456789abcdef") for name in ("strava/main", "strava/hers", "strava/his", "broker/proof")}
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CELL = re.compile(r"(?<!\\)\|")

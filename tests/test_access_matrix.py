@@ -3,6 +3,8 @@
 What is expected stands here by itself and is not asked of the model: it is what the documents promise.
 """
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,10 +14,15 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jitney.adapters.base import Context
+from jitney.adapters.entities import At, Button, Device, Sensor
+from jitney.daemon.access.devices import DynsecDevices
+from jitney.daemon.access.dynsec import administering
 from jitney.daemon.access.prove import prove
 from jitney.daemon.access.visitor import CUT, Visitor, visiting
 from jitney.daemon.broker.session import REFUSED, Message
 from jitney.daemon.config.schema import HttpSettings
+from jitney.daemon.discovery import announcer
 from jitney.topics import HOUSE, TopicTree
 from jitney.topics.tree import (
     AlertTopic,
@@ -31,9 +38,9 @@ from jitney.topics.tree import (
     StatusTopic,
 )
 from tests.conftest import StartBroker
+from tests.daemon.running import Played, running
 from tests.daemon.running import config as a_bus
-from tests.daemon.running import running
-from tests.fakes.walled import OWNERS, Walled, household, with_a_file, with_dynsec
+from tests.fakes.walled import ADMIN, OWNERS, Walled, household, with_a_file, with_dynsec
 from tests.waiting import until
 
 Walls = Literal["ACL file", "dynamic security"]
@@ -244,7 +251,7 @@ async def household_at(
         await daemon.drained()
         yield walled
         await daemon.drained()
-        assert daemon.app._bus._counters.total("refused") == 0
+        assert daemon.app._bus._counters.total("dropped", reason="not_authorised") == 0
     walled.broker.kill()
 
 
@@ -281,6 +288,40 @@ async def test_the_proof_holds_with_a_running_bus_and_leaves_nothing(
             await daemon.subscribe("jitney/#")
             await daemon.until(lambda: any(one.topic.endswith("/_bus/main/state") for one in daemon.came))
             assert [one.topic for one in daemon.came if "proof-" in one.topic] == []
+
+
+async def test_home_assistant_can_do_everything_that_it_is_told_of(
+    mosquitto: StartBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcer, "GATHER", 0.01)
+
+    async def act(_: Played, ctx: Context) -> None:
+        for owner in ("alice", "bob"):
+            button = Button(key="run", name="Run", command="run")
+            level = Sensor(key="level", name="Level", value=At("tank", "level"))
+            ctx.announce(owner, [Device(name="Tank", entities=(level, button))])
+        ctx.online()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Played, "act", act)
+    async with household_at("dynamic security", mosquitto, tmp_path) as walled:
+        async with administering(walled.settings, ADMIN) as security:
+            login = await DynsecDevices(security, walled.model).add("_home", "ha")
+        async with visiting(walled.settings, login) as home:
+            assert await home.subscribe("homeassistant/#") < REFUSED
+            wanted = [f"homeassistant/device/jitney-main/{name}/config" for name in ("bus", "alice--played")]
+            assert await home.until(lambda: {*wanted} <= {one.topic for one in home.came})
+            topics = {found for one in home.came for found in re.findall(rb'topic":"([^"]+)"', one.payload)}
+            assert b"jitney/alice/command/played/run" in topics
+            assert len(topics) > 5
+            for topic in map(bytes.decode, topics):
+                if "/command/" in topic:
+                    assert await home.publish(topic, b"{}") < REFUSED
+                else:
+                    assert await home.subscribe(topic) < REFUSED, topic
+            assert await home.publish("homeassistant/status", b"online") < REFUSED
+            assert await home.publish(wanted[1], b"", retain=True) < REFUSED
+            assert await home.subscribe("jitney/alice/#") >= REFUSED
 
 
 async def test_with_an_acl_file_a_shared_subscription_takes_messages_from_its_owner_which_is_why_it_is_told(

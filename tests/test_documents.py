@@ -51,7 +51,7 @@ TOPIC = re.compile(r"`jitney/([^`]+)`")
 
 
 def example_adapter() -> ModuleType:
-    (source,) = (block.text for block in blocks(REPOSITORY / "docs" / "adapters.md", "python"))
+    source, _ = (block.text for block in blocks(REPOSITORY / "docs" / "adapters.md", "python"))
     module = ModuleType("doorbell_example")
     module.__doc__ = "The adapter of docs/adapters.md."
     sys.modules[module.__name__] = module

@@ -11,12 +11,15 @@ import pytest
 
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.config.schema import OutboxSettings, RoutingSettings
+from jitney.daemon.delivery import traces
 from jitney.daemon.delivery.trace_requests import Newest, Traced
 from jitney.daemon.delivery.traces import MOST_EVENTS
 from jitney.daemon.routes.settings import RouteSettings
 from jitney.topics import Command, Reply
 from tests.daemon.running import Daemon, Played, config, observing, running, tick
+from tests.fakes.homeassistant import FakeHomeAssistant
 from tests.fakes.mosquitto import Broker
+from tests.test_end_to_end import at_home
 from tests.waiting import until
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -176,7 +179,22 @@ async def test_of_one_owner_nothing_of_another_is_told(broker: Broker, tmp_path:
         assert (await traced(daemon, "both")).others == ["alice"]
 
 
-async def test_the_oldest_give_way_and_one_source_displaces_no_other(broker: Broker, tmp_path: Path) -> None:
+async def test_of_a_burst_the_first_are_followed_and_all_are_published(broker: Broker, tmp_path: Path) -> None:
+    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+        await daemon.connected()
+        await daemon.context().emit(*map(tick, range(MOST_EVENTS + 50)))
+        topic = "jitney/alice/event/played/ticked"
+        await observer.until(lambda: len(observer.on(topic)) == MOST_EVENTS + 50)
+        newest = await asked(daemon, limit=200)
+        assert [event.id for event in newest.events] == [f"played-alice-{n}" for n in reversed(range(MOST_EVENTS))]
+        with pytest.raises(RefusedError, match="of a burst the first 100 in a second"):
+            await traced(daemon, f"played-alice-{MOST_EVENTS}")
+
+
+async def test_the_oldest_give_way_and_one_source_displaces_no_other(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "TURNOVER", 0.0)
     settings = config(broker.url, adapters={"played": "_house", "rare": "_house"})
     async with running(settings, tmp_path) as daemon:
         await daemon.context("rare").emit(tick(1, adapter="rare"))
@@ -245,6 +263,23 @@ async def test_a_traceparent_is_carried_on_with_a_span_of_its_own(
     carried = [answer.traceparent, headers[0], *(one.traceparent for one in commands)]
     assert [text.split("-")[1] for text in carried] == [TRACE] * 4
     assert len({text.split("-")[2] for text in (*carried, PARENT)}) == 5
+
+
+async def test_what_a_command_changes_in_the_house_belongs_to_its_trace(broker: Broker, tmp_path: Path) -> None:
+    async with FakeHomeAssistant() as home:
+        home.set_state("input_boolean.alice_guest", "off")
+        async with at_home(home, broker, tmp_path) as (_, observer):
+            call = {
+                "domain": "input_boolean",
+                "service": "turn_on",
+                "target": {"entity_id": "input_boolean.alice_guest"},
+            }
+            body = {"specversion": "1.0", "id": "1", "source": "desk", "type": "x", "traceparent": PARENT, "data": call}
+            await observer.publish("jitney/alice/command/home/call_service", msgspec.json.encode(body))
+            events = await observer.until(lambda: observer.events("jitney/alice/event/home/state_changed"))
+            version, trace, span, _ = str(events[-1].traceparent).split("-")
+            assert (version, trace) == ("00", TRACE)
+            assert span != PARENT.split("-")[2]
 
 
 async def test_the_command_shows_an_event_and_the_newest_ones(broker: Broker, tmp_path: Path) -> None:

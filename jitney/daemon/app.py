@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -20,7 +20,7 @@ from jitney.daemon.broker.session import ConnectOptions, Message, Subscription
 from jitney.daemon.config.plan import Plan, plan, with_fixed
 from jitney.daemon.config.schema import Config
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.administration import Administration, Handler
+from jitney.daemon.delivery.administration import Administration, Handler, late
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
 from jitney.daemon.delivery.logbook import Logbook
@@ -29,14 +29,12 @@ from jitney.daemon.delivery.publisher import Publisher
 from jitney.daemon.delivery.reception import Reception
 from jitney.daemon.delivery.replies import Replies
 from jitney.daemon.delivery.retention import Retention
-from jitney.daemon.delivery.trace_requests import TraceRequests
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.discovery.lifecycle import Discovery
 from jitney.daemon.log import get
 from jitney.daemon.owners.registry import Owners
 from jitney.daemon.owners.vault import Vault
 from jitney.daemon.routing.lifecycle import Routes
-from jitney.daemon.service.holdings import Holdings
 from jitney.daemon.service.signs import Signs
 from jitney.daemon.service.watch import Watch
 from jitney.daemon.store.meta import client_id
@@ -292,10 +290,9 @@ class App:
         self._logbook = Logbook(tree, turns, instance=config.bus.instance, counters=counters)
         self._logbook.use(config.bus.log_mqtt)
         self._administration.handlers["log_level"] = self._logbook.requested
-        self._administration.handlers["trace"] = TraceRequests(self._outbox.traces).requested
         self._administration.handlers["erase_owner"] = self._erasure.requested
-        kept = Holdings(store, ledger, self._outbox, adapters=lambda: self.config.adapters, state_dir=self._state_dir)
-        self._administration.handlers.update(kept.handlers())
+        self._administration.handlers.update(late(("owner_usage", "owner_export", "owner_file"), self._kept_of_owners))
+        self._administration.handlers.update(late(("trace",), self._traces))
         self._health = Health(
             Parts(
                 connection=self._connection,
@@ -332,6 +329,19 @@ class App:
             watch=self.signs.lives.append,
         )
         self._routes.prepare(config)
+
+    def _kept_of_owners(self) -> Mapping[str, Handler]:
+        from jitney.daemon.service.holdings import Holdings  # noqa: PLC0415 - memory for those who ask
+
+        adapters = lambda: self.config.adapters  # noqa: E731 - those of now, whenever it is asked
+        return Holdings(
+            self._store, self._ledger, self._outbox, adapters=adapters, state_dir=self._state_dir
+        ).handlers()
+
+    def _traces(self) -> Mapping[str, Handler]:
+        from jitney.daemon.delivery.trace_requests import TraceRequests  # noqa: PLC0415 - memory for those who ask
+
+        return {"trace": TraceRequests(self._outbox.traces).requested}
 
     async def _forget(self, owner: str) -> None:
         await self._routes.erase(owner)

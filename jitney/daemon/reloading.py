@@ -13,7 +13,8 @@ from jitney.daemon import log
 from jitney.daemon.app import App
 from jitney.daemon.config.load import Loaded, Vault, examine
 from jitney.daemon.config.plan import Plan
-from jitney.daemon.config.problems import ConfigError
+from jitney.daemon.config.problems import ConfigError, Problem
+from jitney.daemon.config.schema import Config
 from jitney.daemon.config.watched import Mark, look
 from jitney.daemon.service.notify import Notifier
 from jitney.topics import JitneyError
@@ -100,6 +101,7 @@ class Reloading:
                 before = await self._look()
                 try:
                     loaded = await asyncio.to_thread(examine, self._path, environ=self._environ, vault=self._vault)
+                    self._check(loaded.config)
                     if only_plan:
                         return _outcome(loaded, self._app.plan(loaded.config), done=False)
                     return await self._use(loaded)
@@ -110,6 +112,12 @@ class Reloading:
                 finally:
                     if not only_plan:  # what was written while it was read is another one than before
                         self._seen = {one: before.get(one, mark) for one, mark in (await self._look()).items()}
+
+    def _check(self, config: Config) -> None:
+        """Raise ConfigError for a file that has lost everything, as one that a full disk has cut off."""
+        if _says_something(self._app.config) and not _says_something(config):
+            message = "it has neither owners nor adapters any more: if that is meant, restart the bus"
+            raise ConfigError([Problem(str(self._path), 0, "", message)])
 
     async def _use(self, loaded: Loaded) -> Outcome:
         log.register(loaded.config)
@@ -163,6 +171,10 @@ class Reloading:
 
 class _Asked(Struct, frozen=True, forbid_unknown_fields=True):
     plan: bool = False
+
+
+def _says_something(config: Config) -> bool:
+    return bool(config.owners or config.adapters)
 
 
 def _outcome(loaded: Loaded, found: Plan, *, done: bool) -> Outcome:

@@ -23,7 +23,8 @@ class Cause(Struct, frozen=True):
     """``owner`` is the person who caused it, empty for nobody known; ``actor`` their id, else the user's.
 
     ``causation`` is the event of this bus that led to it, or the command where no event led to that one, ``hops`` how
-    many events it goes back through; ``command`` is that command. ``own`` says that this bus did it itself.
+    many events it goes back through; ``command`` is that command, and ``traceparent`` what it carries. ``own`` says
+    that this bus did it itself.
     """
 
     owner: str = ""
@@ -32,6 +33,7 @@ class Cause(Struct, frozen=True):
     own: bool = False
     hops: int = 0
     command: str | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
 
 
 NOBODY: Final = Cause()
@@ -50,6 +52,7 @@ class Call:
             own=True,
             hops=command.hops,
             command=command.id,
+            traceparent=command.traceparent or UNSET,
         )
 
 

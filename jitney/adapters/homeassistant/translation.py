@@ -80,6 +80,7 @@ class Translator:
             actor=cause.actor,
             causationid=cause.causation,
             correlationid=cause.command,
+            traceparent=cause.traceparent,
             data=Raw(
                 _encode(
                     StateChanged(
@@ -168,6 +169,7 @@ class Translator:
             actor=cause.actor,
             causationid=cause.causation,
             correlationid=cause.command,
+            traceparent=cause.traceparent,
             data=Raw(_encode(data)),
         )
 
@@ -215,6 +217,7 @@ class Translator:
             actor=cause.actor,
             causationid=cause.causation,
             correlationid=cause.command,
+            traceparent=cause.traceparent,
             data=Raw(
                 _encode(
                     StateChanged(

@@ -124,7 +124,7 @@ class DynamicSecurity:
                 "was made with it"
             )
         found: list[_Answer] = []
-        if not await self._visitor.until(lambda: self._answered(token, found)):
+        if not await self._visitor.until(lambda: self._answered(token, found), seconds=SECONDS):
             raise BrokerUnreachableError(
                 f"{self._place} did not answer on {TOPIC}/response within {SECONDS:g} s: is its plugin "
                 "mosquitto_dynamic_security loaded?"

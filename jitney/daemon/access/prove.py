@@ -11,7 +11,7 @@ from typing import Final
 from jitney.adapters.secret import Secret
 from jitney.daemon.access import trials
 from jitney.daemon.access.model import Model
-from jitney.daemon.access.proofs import NOBODY, Outcome, Proof
+from jitney.daemon.access.proofs import NOBODY, Outcome, Proof, UnprovedError
 from jitney.daemon.access.trials import Trial
 from jitney.daemon.access.visitor import CUT, Came, Login, Visitor, visiting
 from jitney.daemon.access.witness import Witness
@@ -81,6 +81,7 @@ class _Suspect:
                 self._patience = 0.0  # nothing of the own tree comes, which is told; it need not be waited for again
             await self._witness.settled()
             await visitor.caught_up()
+            self._check_that_it_lasted(visitor, code)
             came = {(one.topic, one.payload) for one in visitor.came}
         topics = {topic for topic, _ in came}
         if trial.may:
@@ -102,6 +103,7 @@ class _Suspect:
             await self._witness.publish(trial.probes)
             await self._witness.settled()
             await visitor.caught_up()
+            self._check_that_it_lasted(visitor, code)
             seen = sorted({one.topic for one in visitor.came if not self._me.allows("receive", one.topic)})
         if seen:
             return self._proof(trial, "yes", f"{seen[0]} came")
@@ -139,7 +141,8 @@ class _Suspect:
                 if will is payload:
                     return self._proof(trial, "no", "not let in with it")
                 raise
-        await self._witness.saw(after, seconds=_PATIENCE)
+        if not await self._witness.saw(after, seconds=self._patience):
+            self._patience = 0.0  # not even an own will is published, which is told as a command that is not
         arrived = await self._witness.saw(payload)
         if arrived and trial.retain:
             await self._witness.clear(trial.topic)
@@ -165,6 +168,15 @@ class _Suspect:
             return self._proof(trial, "yes", f"the bus answered on {reply.topic}")
         refused = told.encode() in reply.payload
         return self._proof(trial, "no" if refused else "yes", f"the bus says {told}" if refused else "the bus took it")
+
+    def _check_that_it_lasted(self, visitor: Visitor, code: int) -> None:
+        """Raise UnprovedError where nothing could come any more although it was granted."""
+        if visitor.gone and code < REFUSED:
+            message = (
+                f"the broker ended the connection of {self._login.username} while it was tried what it can read: does "
+                "somebody else use this login and client id?"
+            )
+            raise UnprovedError(message)
 
     def _proof(self, trial: Trial, does: Outcome, how: str, *, gap: bool = False) -> Proof:
         return Proof(

@@ -11,7 +11,7 @@ import msgspec
 
 from jitney.daemon.access.proofs import UnprovedError
 from jitney.daemon.access.trials import ADAPTER
-from jitney.daemon.access.visitor import Came, Visitor
+from jitney.daemon.access.visitor import CUT, Came, Visitor
 from jitney.daemon.broker.session import REFUSED
 from jitney.topics import HOUSE, TopicTree
 from jitney.topics.tree import BusTopic, EventTopic, RequestTopic, SharedTopic
@@ -104,7 +104,7 @@ class Witness:
 
     async def saw(self, payload: bytes, *, seconds: float = 0.0) -> bool:
         """Tell whether a message has arrived; ``seconds`` is how long one is waited for that has to."""
-        if seconds:
+        if seconds > 0:
             return await self._visitor.until(lambda: self._has(payload), seconds=seconds)
         await self.settled()
         return self._has(payload)
@@ -121,7 +121,12 @@ class Witness:
 
     async def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish; whoever is refused could be cut off and see nothing from then on, so that it ends the proof."""
-        if await self._visitor.publish(topic, payload, retain=retain) >= REFUSED:
+        code = await self._visitor.publish(topic, payload, retain=retain)
+        if code == CUT:
+            raise UnprovedError(
+                f"the broker ended the connection of the daemon's own login when it published on {topic}"
+            )
+        if code >= REFUSED:
             raise UnprovedError(f"the daemon's own login may not publish on {topic}: apply the rules first")
 
     def _has(self, payload: bytes) -> bool:

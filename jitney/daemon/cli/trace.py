@@ -18,7 +18,7 @@ _EPILOG: Final = f"""examples:
   jitney trace 01JD3QZ6M2 --json      the same for a program
 
 The running daemon is asked over MQTT. It remembers the last {MOST_EVENTS} events of each owner and source since it was
-started. Why a route did nothing is told by `jitney routes explain`.
+started; of a burst the first {MOST_EVENTS} in a second. Why a route did nothing is told by `jitney routes explain`.
 Exit status: 0 told, 1 not remembered or not answered.
 """
 

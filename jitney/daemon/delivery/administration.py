@@ -1,7 +1,8 @@
 """Requests to the bus itself: `_bus/{instance}/request/{name}`, answered on `…/response/{name}`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -31,6 +32,19 @@ Handler = Callable[[Raw], Awaitable[object]]
 
 _encode = msgspec.json.Encoder().encode
 _log = get("administration")
+
+
+def late(names: Iterable[str], build: Callable[[], Mapping[str, Handler]]) -> dict[str, Handler]:
+    """Return handlers by these names that are built when somebody asks for the first time: memory for those who do."""
+    built = cache(build)
+
+    def of(name: str) -> Handler:
+        async def handled(data: Raw) -> object:
+            return await built()[name](data)
+
+        return handled
+
+    return {name: of(name) for name in names}
 
 
 class Administration:

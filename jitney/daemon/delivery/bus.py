@@ -192,7 +192,8 @@ class Bus:
             copies: Sequence[Entry] = ()
         elif plan.drop:
             self._counters.add("dropped", owner=lane.owner, adapter=lane.adapter, reason="route")
-            trace.dropped = "route"
+            if trace is not None:
+                trace.dropped = "route"
             return Accepted(event.id, lane, None, (), plan)
         else:
             copies = self._copies.entries(event, plan.copies, payload, durable=durable) if plan.copies else ()
@@ -219,7 +220,8 @@ class Bus:
         return topic
 
     def _turn_away(self, lane: Lane, event: Event, reason: str) -> None:
-        begin(lane.traces, event).dropped = reason
+        if trace := begin(lane.traces, event):
+            trace.dropped = reason
         self._drop(lane.owner, lane.adapter, reason, event_id=event.id, type=event.type)
 
     def _drop(self, owner: str, adapter: str, reason: str, **fields: str) -> None:

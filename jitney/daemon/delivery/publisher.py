@@ -50,11 +50,10 @@ class Publisher:
         """Account for a message that the broker has."""
         self.published += 1
         if isinstance(message, Entry):
-            now = monotonic()
             if message.accepted:
-                message.lane.stages.confirmed.add(now - message.accepted)
+                message.lane.stages.confirmed.add(monotonic() - message.accepted)
             if message.trace is not None:
-                message.trace.confirmed = now
+                message.trace.confirmed = monotonic()
             self._outbox.confirmed(message)
         elif isinstance(message, Retained):
             self._ledger.published(message.topic, message.payload)

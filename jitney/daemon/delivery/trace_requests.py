@@ -88,11 +88,10 @@ class Newest(Struct, frozen=True):
 
 
 class TraceRequests:
-    """Answers `trace`. ``started`` is when the bus was, in Unix seconds: it knows nothing of before."""
+    """Answers `trace`."""
 
     def __init__(self, traces: Traces) -> None:
         self._traces = traces
-        self._started = time()
 
     async def requested(self, data: Raw) -> Traced | Newest:
         """Answer; raises RefusedError: ``invalid`` or ``unknown_event``."""
@@ -122,10 +121,11 @@ class TraceRequests:
 
     def _unknown(self, event_id: str, owner: str) -> str:
         whose = f" of {owner}" if owner else ""
-        since = rfc3339(datetime.fromtimestamp(self._started, UTC))
+        since = rfc3339(datetime.fromtimestamp(self._traces.started, UTC))
         return (
             f"no event {event_id[:100]!r}{whose} is remembered: of each owner and source these are the newest "
-            f"{MOST_EVENTS} since the bus was started at {since}; `jitney trace` lists them"
+            f"{MOST_EVENTS} since the bus was started at {since}, of a burst the first {MOST_EVENTS} in a second; "
+            "`jitney trace` lists them"
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from time import monotonic
+from time import monotonic, time
 from typing import Final
 
 from msgspec import Struct, UnsetType
@@ -11,6 +11,9 @@ from jitney.topics import Event
 
 MOST_EVENTS: Final = 100
 """Events of one lane of which it is remembered; of each lane apart, so that a busy source displaces no other's."""
+
+TURNOVER: Final = 1.0
+"""Seconds that every trace stays at least: of a burst, which would push itself out, only the first are followed."""
 
 MOST_ACTS: Final = 20
 """Actions of routes that are remembered of one event."""
@@ -62,9 +65,13 @@ Ring = deque[Trace]
 
 
 class Traces:
-    """The newest traces by owner and adapter, the oldest of each give way."""
+    """The newest traces by owner and adapter, the oldest of each give way. Nothing is known from before ``started``.
+
+    That is in Unix seconds.
+    """
 
     def __init__(self) -> None:
+        self.started = time()
         self._rings: dict[tuple[str, str], Ring] = {}
 
     def ring(self, owner: str, adapter: str) -> Ring:
@@ -115,9 +122,12 @@ class Traces:
                     yield whose, adapter, trace
 
 
-def begin(ring: Ring, event: Event) -> Trace:
-    """Remember an event that the bus takes now, and return its trace."""
-    trace = Trace(event.id, event.type, event.time, event.observed, event.causationid, event.traceparent, monotonic())
+def begin(ring: Ring, event: Event) -> Trace | None:
+    """Remember an event that the bus takes now, and return its trace; None in a burst."""
+    now = monotonic()
+    if len(ring) == MOST_EVENTS and now - ring[0].accepted < TURNOVER:
+        return None
+    trace = Trace(event.id, event.type, event.time, event.observed, event.causationid, event.traceparent, now)
     ring.append(trace)
     return trace
 

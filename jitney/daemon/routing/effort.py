@@ -1,6 +1,6 @@
 """How long the routes of each owner compute: all owners wait for that, so that it has a limit."""
 
-from collections import Counter
+from collections import defaultdict
 from typing import Final
 
 MINUTE: Final = 60.0
@@ -24,7 +24,7 @@ class Efforts:
         if spent is None or not spent.since <= now < spent.since + MINUTE:
             spent = self._owners[owner] = _Spent(now)
         spent.routes[route] += seconds
-        if spent.routes.total() <= BUDGET:
+        if sum(spent.routes.values()) <= BUDGET:
             return {}
         found = {name: took for name, took in spent.routes.items() if took >= SHARE}
         for name in found:
@@ -43,4 +43,4 @@ class _Spent:
 
     def __init__(self, since: float) -> None:
         self.since = since
-        self.routes: Counter[str] = Counter()
+        self.routes: defaultdict[str, float] = defaultdict(float)

@@ -1,13 +1,12 @@
 """What can be asked where there are neither routes nor grants; what it needs is imported when somebody asks."""
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 
 from msgspec import Raw
 
 from jitney.adapters.errors import RefusedError
-from jitney.daemon.delivery.administration import Handler
+from jitney.daemon.delivery.administration import Handler, late
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.store.store import Store
 from jitney.topics import TopicTree
@@ -22,19 +21,12 @@ def handlers(store: Store, outbox: Outbox, tree: TopicTree) -> Mapping[str, Hand
     The dead letters are there all the same: events that the broker has refused, and actions of routes that there were.
     """
 
-    @cache
-    def known() -> Mapping[str, Handler]:
+    def letters() -> Mapping[str, Handler]:
         from jitney.daemon.routing import dead, dead_requests  # noqa: PLC0415 - memory for those who ask
 
         return dead_requests.handlers(dead.Dead(store, None, outbox, grants=None, tree=tree))
 
-    def late(name: str) -> Handler:
-        async def handled(data: Raw) -> object:
-            return await known()[name](data)
-
-        return handled
-
-    return {name: late(name) for name in LETTERS} | dict.fromkeys(JOURNAL, _no_journal)
+    return late(LETTERS, letters) | dict.fromkeys(JOURNAL, _no_journal)
 
 
 async def _no_journal(_: Raw) -> object:

@@ -98,6 +98,10 @@ async def test_a_broker_that_lets_everybody_in_is_found_out(mosquitto: StartBrok
     proofs = await prove(settings, walled.model, {"alice": walled.logins["alice"]})
     assert "read everything without a login (came)" in told(proofs)
     assert len(broken(proofs)) > 30
+    async with visiting(settings) as daemon:
+        await daemon.subscribe("#")
+        await daemon.caught_up()
+        assert [one.topic for one in daemon.came if one.retained] == []
     wide.kill()
 
 
@@ -120,6 +124,12 @@ async def test_without_the_daemons_own_rights_nothing_can_be_proved(mosquitto: S
     as_alice = replace(walled.settings, username=alice.username, password=alice.password)
     with pytest.raises(UnprovedError, match="apply the rules first"):
         await prove(as_alice, walled.model, {"alice": DAEMON})
+
+
+async def test_a_daemon_that_may_not_publish_somewhere_proves_nothing(mosquitto: StartBroker, tmp_path: Path) -> None:
+    walled = with_a_file(mosquitto, tmp_path, HOUSEHOLD, more="\nuser jitney\ntopic deny jitney/bob/event/#\n")
+    with pytest.raises(UnprovedError, match="own login may not publish on jitney/bob/event/access/"):
+        await alice_tries(walled)
 
 
 async def test_a_login_that_is_not_let_in_is_told(mosquitto: StartBroker, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jitney.adapters.secret import Secret
+from jitney.daemon.access import dynsec
 from jitney.daemon.access.devices import DynsecDevices
 from jitney.daemon.access.dynsec import DynamicSecurity, DynsecError, administering
 from jitney.daemon.access.model import model
@@ -192,7 +193,8 @@ async def test_somebody_who_administers_nothing_is_told(administered: Administer
             pass
 
 
-async def test_a_broker_without_dynamic_security_is_told_apart(broker: Broker) -> None:
+async def test_a_broker_without_dynamic_security_is_told_apart(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dynsec, "SECONDS", 0.2)
     settings = replace(household().mqtt, url=broker.url)
     async with administering(settings, Login("", Secret(""))) as security:
         with pytest.raises(BrokerUnreachableError, match=r"is its plugin mosquitto_dynamic_security loaded\?"):

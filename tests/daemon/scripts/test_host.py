@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jitney.daemon.scripts import host as module
+from jitney.daemon.scripts.errors import HandlerError
 from jitney.daemon.scripts.wire import AskCommand, AskNotify, AskPublish, AskReply, AskState
 from tests.daemon.scripts.hosting import FILE, hosting, refused, there_is
 from tests.waiting import until
@@ -317,6 +318,17 @@ async def test_an_owner_who_is_forgotten_has_no_process_left_and_the_others_have
         await hosted.host.forget("alice")
         assert (there_is(alice), there_is(bob)) == (False, True)
         assert await hosted.told("pid") != alice
+
+
+async def test_a_process_that_is_being_started_when_the_host_is_closed_does_not_stay(tmp_path: Path) -> None:
+    async with hosting(tmp_path, PID) as hosted:
+        answer = asyncio.create_task(hosted.run("pid"), name="answer")
+        await until(lambda: any(seat.child is not None for seat in hosted.host._seats.values()))
+        await hosted.host.close()
+        with pytest.raises(HandlerError):
+            await answer
+        children = [Path(f"/proc/self/task/{one}/children") for one in os.listdir("/proc/self/task")]  # noqa: PTH208
+        await until(lambda: not any(one.read_text(encoding="ascii") for one in children if one.exists()))
 
 
 async def test_nothing_is_left_when_the_host_is_closed(tmp_path: Path) -> None:
