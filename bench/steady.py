@@ -49,7 +49,7 @@ class Seen(Struct, kw_only=True):
 async def watch(busy: Busy, seconds: float, *, every: float) -> Seen:
     """Note the memory each second and change the configuration so often."""
     seen = Seen()
-    begin = reported = time.monotonic()
+    begin, reported = time.monotonic(), 0.0
     while (now := time.monotonic() - begin) < seconds:
         census = busy.census()
         seen.memory.append((now, census.megabytes))

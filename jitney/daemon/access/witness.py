@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from secrets import token_hex
 from typing import Final
@@ -80,9 +80,11 @@ class Witness:
             for topic in kept:
                 await self._publish(topic, self.kept, retain=True)
             yield
-        finally:
-            for topic in kept:
-                await self.clear(topic)
+        except BaseException:
+            with suppress(UnprovedError):  # what went wrong before is told; and it expires by itself
+                await self._clear(kept)
+            raise
+        await self._clear(kept)
 
     async def clear(self, topic: str) -> None:
         """Remove what is retained on a topic. Raises UnprovedError."""
@@ -118,6 +120,10 @@ class Witness:
 
         await self._visitor.until(lambda: found() is not None, seconds=PATIENCE)
         return found()
+
+    async def _clear(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            await self.clear(topic)
 
     async def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish; whoever is refused could be cut off and see nothing from then on, so that it ends the proof."""

@@ -91,7 +91,7 @@ def _set(args: argparse.Namespace) -> int:
     print(f"{'Replaced' if kept.replaced else 'Kept'} {name} in the vault in {folder}.")
     if kept.made:
         print(f"Made the key, {kept.found.place}: keep a copy away from this machine, nothing opens without it.")
-    print(f'In the configuration: {{ vault = "{name}" }}. It is read when Jitney starts.')
+    print(f'In the configuration: {{ vault = "{name}" }}. A running Jitney reads it at `jitney reload`.')
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextvars import Context
 from typing import Final
 
 from jitney.daemon.broker.ledger import GONE, Ledger
@@ -68,7 +69,8 @@ class Fleet:
 
     def _start(self, runner: Runner, over: asyncio.Future[None]) -> None:
         name = runner.settings.name
-        task = self._tasks[name] = asyncio.create_task(runner.run(), name=f"adapter {name}")
+        # A context of its own: what is bound to the log where it is begun, as by a request, is not about the adapter.
+        task = self._tasks[name] = asyncio.create_task(runner.run(), name=f"adapter {name}", context=Context())
 
         def done(task: asyncio.Task[None]) -> None:
             error = None if task.cancelled() else task.exception()

@@ -59,7 +59,7 @@ def test_a_secret_is_kept_listed_replaced_and_removed(
     assert capsys.readouterr().out.splitlines() == [
         f"Kept strava/main in the vault in {state}.",
         f"Made the key, {state}/vault.key: keep a copy away from this machine, nothing opens without it.",
-        'In the configuration: { vault = "strava/main" }. It is read when Jitney starts.',
+        'In the configuration: { vault = "strava/main" }. A running Jitney reads it at `jitney reload`.',
     ]
     assert vault("set", "strava/main", given="newer") == 0
     assert kept(state) == "newer"
