@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +19,10 @@ from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon import reloading
 from jitney.daemon.config.load import load
 from jitney.daemon.config.problems import ConfigError
-from jitney.daemon.config.schema import Config, DiscoverySettings
+from jitney.daemon.config.schema import Config, DiscoverySettings, OwnerSettings
 from jitney.daemon.config.watched import look
 from jitney.daemon.reloading import Reloading
+from jitney.daemon.routes.settings import RouteSettings
 from jitney.daemon.service.notify import Notifier
 from jitney.daemon.supervision import fleet
 from jitney.topics import Command, JitneyError, Reply
@@ -282,6 +284,84 @@ async def test_a_stop_in_the_middle_of_a_reload_is_a_stop(broker: Broker, tmp_pa
         await asyncio.wait([daemon.task, reload])
         assert daemon.task.cancelled()
         assert playing.begun == ["one", "slow"]
+
+
+def route(name: str, **fields: Any) -> RouteSettings:  # noqa: ANN401
+    return msgspec.convert({"name": name, "on": "played.ticked", "owner": "alice", **fields}, RouteSettings)
+
+
+async def test_what_waits_for_somebody_who_is_removed_still_arrives(
+    broker: Broker, tmp_path: Path, playing: Playing
+) -> None:
+    del playing
+    first = config(broker.url, adapters={"shared": "_house"}, durable=True)
+    carol = replace(first, owners={**first.owners, "carol": OwnerSettings(id="carol", name="Carol")})
+    async with at_home(carol, tmp_path) as daemon:
+        await asyncio.to_thread(broker.stop)
+        for number in range(20):
+            await daemon.context("shared").emit(tick(number, owner="carol", adapter="shared"))
+        await daemon.app.reload(first)
+        await asyncio.to_thread(broker.start)
+        async with observing(broker.port) as observer:
+            await observer.until(lambda: len(observer.events("jitney/carol/event/shared/ticked")) == 20)
+
+
+async def test_a_route_that_is_removed_while_it_waits_does_nothing_any_more(
+    broker: Broker, tmp_path: Path, playing: Playing
+) -> None:
+    del playing
+    other = route("other", do=[{"publish": "other"}])
+    late = [
+        route("calm", debounce=0.2, do=[{"publish": "late"}]),
+        route("long", **{"for": 0.2}, when={"data.number": 1}, do=[{"publish": "late"}]),
+    ]
+    bare = config(broker.url, adapters={"played": "alice"}, routes=(other,))
+    async with observing(broker.port) as observer, at_home(replace(bare, routes=(other, *late)), tmp_path) as daemon:
+        routing = daemon.app._routes.routing
+        assert routing is not None
+        await daemon.context().emit(tick(1))
+        assert routing.router._memory.next() < inf
+        await daemon.app.reload(bare)
+        assert routing.router._memory.next() == inf
+        await daemon.app.reload(replace(bare, routes=(other, *late)))
+        await daemon.context().emit(tick(2))
+        await observer.until(lambda: len(observer.on("jitney/alice/event/route/late")) == 1)
+        await until(lambda: routing.router._memory.next() == inf)
+        await daemon.drained()
+        assert len(observer.on("jitney/alice/event/route/late")) == 1
+
+
+async def test_what_a_route_has_begun_is_finished_when_it_is_removed(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    there = asyncio.Event()
+
+    async def act(_: Played, ctx: Context) -> None:
+        if ctx.name == "lamp":
+            await there.wait()
+        ctx.online()
+        await asyncio.Event().wait()
+
+    async def command(_: Played, command: Command) -> Reply:
+        done.append(command.name)
+        return Reply.ok({})
+
+    monkeypatch.setattr(Played, "act", act)
+    monkeypatch.setattr(Played, "command", command)
+    bare = config(broker.url, adapters={"played": "alice", "lamp": "alice"})
+    asking = route("ask", do=[{"command": "lamp.shine"}])
+    async with running(replace(bare, routes=(asking,)), tmp_path) as daemon:
+        await daemon.connected()
+        routing = daemon.app._routes.routing
+        assert routing is not None
+        await daemon.context().emit(tick(1))
+        await until(lambda: routing.executor.waiting() == 1)
+        await daemon.app.reload(bare)
+        assert routing.executor.waiting() == 1
+        there.set()
+        await until(lambda: done == ["shine"])
+        await until(lambda: routing.executor.waiting() == 0)
 
 
 class Fragile(Played):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from jitney import __version__
+from jitney.daemon.access.guard import BOARD, Guard
 from jitney.daemon.broker.connection import Connection
 from jitney.daemon.broker.inbound import Inbound
 from jitney.daemon.broker.ledger import Ledger
@@ -46,6 +47,7 @@ from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.erasure import Erasure
 from jitney.daemon.supervision.fleet import Fleet
 from jitney.daemon.supervision.runner import Runner, build
+from jitney.daemon.supervision.status import StatusBoard
 from jitney.daemon.web.bulletin import Bulletin
 from jitney.daemon.web.health import Health
 from jitney.daemon.web.parts import Parts
@@ -103,6 +105,7 @@ class App:
                 ("health", self._bulletin.run()),
                 ("routes", self._routes.run()),
                 ("discovery", self._discovery.run()),
+                ("access", self._guard.run()),
             ):
                 core.create_task(work, name=name)
             try:
@@ -155,6 +158,7 @@ class App:
                 if how != "added":
                     ends.create_task(self._end(name, begun.get(name), owners), name=f"end of adapter {name}")
         self.config = config
+        self._guard.use(config)
         self._logbook.use(config.bus.log_mqtt)
         self._serve(owners, enabled)
         try:
@@ -261,6 +265,8 @@ class App:
             replays=lambda: self._retained.patterns,
             protocol=config.mqtt.protocol,
         )
+        board = StatusBoard(tree, ledger, adapter=BOARD, owners=())
+        self._guard = Guard(config, board, ready=self._connection.reconciled.wait, counters=counters)
         self._commands = Commands(replies, store, targets=self._runners, counters=counters)
         self._reception = Reception(
             tree,

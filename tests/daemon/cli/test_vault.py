@@ -244,7 +244,7 @@ def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(state: Path) -> Non
             while b"is not shown): " not in shown:
                 shown += os.read(ours, 1000)
             os.write(ours, SECRET.encode() + b"\n")
-            while b"It is read when" not in shown:
+            while b"A running Jitney reads it" not in shown:
                 shown += os.read(ours, 1000)
             assert asking.wait(timeout=20) == 0
     finally:
