@@ -78,13 +78,14 @@ class Case(Struct, frozen=True):
     limited: bool = False
 
 
+FAN: Final = f'{HERE}\nwhen = {{ subject = "fan.{{n}}" }}'
 WITHOUT: Final = Case("without", "no routes")
 CASES: Final = (
     WITHOUT,
     Case("types", "others' types", ELSEWHERE, ELSEWHERE, limited=True),
-    Case("subjects", "others' subjects", *[f'{HERE}\nwhen = {{ subject = "fan.{{n}}" }}'] * 2, limited=True),
+    Case("subjects", "others' subjects", FAN, FAN, limited=True),
     Case("one", "one looks", f"{HERE}\n{FAR}", ELSEWHERE, limited=True),
-    Case("twenty", "twenty look", *[f"{HERE}\n{FAR}"] * 2),
+    Case("twenty", "twenty look", f"{HERE}\n{FAR}", f"{HERE}\n{FAR}"),
     Case("answers", "one in a hundred is answered", f'{HERE}\nwhen = {{ subject = "{LAST}" }}', ELSEWHERE),
 )
 
