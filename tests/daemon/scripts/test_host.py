@@ -4,10 +4,12 @@ import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jitney.daemon.scripts import host as module
+from jitney.daemon.scripts import process
 from jitney.daemon.scripts.errors import HandlerError
 from jitney.daemon.scripts.wire import AskCommand, AskNotify, AskPublish, AskReply, AskState
 from tests.daemon.scripts.hosting import FILE, hosting, refused, there_is
@@ -320,12 +322,24 @@ async def test_an_owner_who_is_forgotten_has_no_process_left_and_the_others_have
         assert await hosted.told("pid") != alice
 
 
-async def test_a_process_that_is_being_started_when_the_host_is_closed_does_not_stay(tmp_path: Path) -> None:
-    before = children()
+async def test_a_process_that_is_being_started_when_the_host_is_closed_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, start = children(), process.start
+    there, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*what: Any, **how: Any) -> process.Started:  # noqa: ANN401
+        started = await start(*what, **how)
+        there.set()
+        await goes_on.wait()
+        return started
+
+    monkeypatch.setattr(process, "start", slow)
     async with hosting(tmp_path, PID) as hosted:
         answer = asyncio.create_task(hosted.run("pid"), name="answer")
-        await until(lambda: any(seat.child is not None for seat in hosted.host._seats.values()))
+        await there.wait()
         await hosted.host.close()
+        goes_on.set()
         with pytest.raises(HandlerError):
             await answer
         await until(lambda: children() <= before)
