@@ -308,8 +308,8 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=KINDS, help="this noise; can be given several times")
-    parser.add_argument("--seconds", type=float, default=5, help="of each phase (default 5)")
-    parser.add_argument("--pairs", type=int, default=10, help="of a quiet and a noisy phase (default 10)")
+    parser.add_argument("--seconds", type=float, default=8, help="of each phase (default 8)")
+    parser.add_argument("--pairs", type=int, default=6, help="of a quiet and a noisy phase (default 6)")
     parser.add_argument("--rate", type=float, default=200, help="events a second of the others (default 200)")
     parser.add_argument("--noise", type=float, default=50, help="events a second of the loud owner (default 50)")
     parser.add_argument("--limit", type=float, default=LIMIT, help=f"the highest ratio of p99 (default {LIMIT})")

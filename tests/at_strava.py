@@ -136,6 +136,13 @@ class House:
         return found
 
     async def _reply(self, owner: str, command: str, data: dict[str, object]) -> dict[str, Any]:
+        """Ask until the adapter of a daemon that has just been started is online."""
+        while True:
+            reply = await self._first_reply(owner, command, data)
+            if "is connecting" not in reply.get("error", {}).get("message", ""):
+                return reply
+
+    async def _first_reply(self, owner: str, command: str, data: dict[str, object]) -> dict[str, Any]:
         self._asked += 1
         transaction = str(self._asked)
         body = msgspec.json.encode({"data": data, "transaction": transaction})
