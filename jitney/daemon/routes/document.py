@@ -61,7 +61,8 @@ class Document:
     def change(self, variables: Mapping[str, Any]) -> None:
         """See other variables from now on."""
         self.variables = variables
-        self.names = None
+        if self.names is not None:
+            self.names["variables"] = dict(variables)
 
     @property
     def data(self) -> Any:  # noqa: ANN401 - any JSON

@@ -37,6 +37,9 @@ _OFTEN: Final = "add throttle, debounce or once_per to it, or narrow its `on` an
 _ITSELF: Final = "let its `when` leave out what it brings about itself"
 _LONG: Final = "make its regular expressions and templates simpler, or narrow its `on` and its `when` by subject"
 
+Firing = tuple[str, Sequence[str]]
+"""A route that fires, and the ids of the commands that it gives."""
+
 
 class Alert(Struct, frozen=True):
     """What the owner of a route must know: ``message`` says why it was stopped and what to do; empty: it goes on."""
@@ -94,17 +97,18 @@ class Breakers:
             makers = makers or cause.fired
             self._keep(event, replace(self._trace(event), makers=(*cause.makers, *makers)[-_LONGEST_CHAIN:]))
 
-    def does(self, event: Event, route: str, *, commands: Sequence[str]) -> None:
-        """Learn the ids of the commands by which a route that fires on an event may bring about others.
+    def does(self, event: Event, firings: Sequence[Firing]) -> None:
+        """Learn the routes that fire on an event, and by which commands each may bring about others.
 
         Without any it only looks on, whatever else follows from the event.
         """
-        trace = self._trace(event)
-        if not commands:
-            self._keep(event, replace(trace, fired=tuple(one for one in trace.fired if one != route)))
-        elif len(trace.commands) < _MOST_MAKERS:
-            more = tuple((number, route) for number in commands[:_MOST_MAKERS])
-            self._keep(event, replace(trace, commands=(*trace.commands, *more)))
+        acting = [(route, commands) for route, commands in firings if commands]
+        if acting:
+            trace = self._trace(event)
+            fired = (*trace.fired, *(route for route, _ in acting))[:_MOST_MAKERS]
+            more = [(number, route) for route, commands in acting for number in commands[:_MOST_MAKERS]]
+            known = (*trace.commands, *more)[:_MOST_MAKERS]
+            self._keep(event, replace(trace, fired=fired, commands=known))
 
     def admit(self, event: Event, route: str, now: float) -> str:
         """Note that a route fires on an event of its owner; returns why it must not, empty when it may."""
@@ -117,8 +121,6 @@ class Breakers:
         if rounds > ROUNDS:
             why, remedy = f"its own events made it fire {rounds} times in a row", _ITSELF
         elif breaker.fires(now):
-            if len(trace.fired) < _MOST_MAKERS:
-                self._keep(event, replace(trace, fired=(*trace.fired, route)))
             return ""
         else:
             why, remedy = f"it fired more than {self._limit} times in a minute", _OFTEN

@@ -66,6 +66,10 @@ class Planned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: str = ""
 
 
+_ANSWERING: Final = (Reply, RunHandler)
+_CARRYING: Final = (Forward, RunHandler)
+"""The actions that have to know who can be answered, and those that need the event itself."""
+
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Planned).decode
 """Return what ``encode`` has written; raises msgspec.MsgspecError."""
@@ -80,7 +84,8 @@ def plan(
     answer. Dropping the event is nothing that is done later, so it is left out.
     """
     wanted = [action for action in actions if not isinstance(action, Drop)]
-    origin = _origin(event, address) if any(isinstance(action, Reply | RunHandler) for action in wanted) else NOBODY
+    origin = _origin(event, address) if any(isinstance(action, _ANSWERING) for action in wanted) else NOBODY
+    subject, traceparent, kind, adapter = event.subject or "", event.traceparent or "", event.type, event.adapter
     return [
         Planned(
             id=new_id(),
@@ -90,13 +95,13 @@ def plan(
             due=now + action.delay,
             until=now + action.delay + ttl,
             event_id=event.id,
-            event_type=event.type,
-            adapter=event.adapter,
-            subject=event.subject or "",
+            event_type=kind,
+            adapter=adapter,
+            subject=subject,
             hops=event.hops,
-            origin=origin if isinstance(action, Reply | RunHandler) else NOBODY,
-            traceparent=event.traceparent or "",
-            event=event if isinstance(action, Forward | RunHandler) else None,
+            origin=origin if isinstance(action, _ANSWERING) else NOBODY,
+            traceparent=traceparent,
+            event=event if isinstance(action, _CARRYING) else None,
         )
         for action in wanted
     ]

@@ -17,7 +17,7 @@ from jitney.daemon.routes.compiled import Index, Route, is_tick
 from jitney.daemon.routes.document import Document
 from jitney.daemon.routes.faults import TemplateError
 from jitney.daemon.routing.admission import Admission
-from jitney.daemon.routing.breaker import Alert, Breakers
+from jitney.daemon.routing.breaker import Alert, Breakers, Firing
 from jitney.daemon.routing.executor import Executor
 from jitney.daemon.routing.journal import Journal, Outcome, Verdict
 from jitney.daemon.routing.memory import Memory
@@ -61,6 +61,7 @@ class Answered(Struct):
     admissions: list[Admission]
     verdicts: list[Verdict]
     assigned: list[Assignment]
+    firings: list[Firing] = []
     drop: bool = False
     address: ReplyAddress | None = None
 
@@ -220,6 +221,8 @@ class Router:
                 self._answer(route, document, answered, now=now)
             elif route.needs_memory and self._memory.ended(route.name, event, now=now) and answered is None:
                 answered = Answered([], [], [], [], address=address)
+        if answered is not None:
+            self._did(event, answered)
         if time.perf_counter() - began > SLOW:
             self._slow[owner] = WATCHED
         return answered
@@ -231,20 +234,21 @@ class Router:
         owner = event.owner
         document = self._document(event, now)
         answered = Answered([], [], [], [], address=address)
+        tired = self.breakers.tired.get(owner, ())
+        ended = time.thread_time()
         for route in interested:
-            if route.name in self.breakers.tired.get(owner, ()) and (
-                why := self.breakers.rests(owner, route.name, now)
-            ):
+            if route.name in tired and (why := self.breakers.rests(owner, route.name, now)):
                 answered.verdicts.append(Verdict(route.name, "stopped", why))
                 continue
-            began = time.thread_time()
+            began = ended
             if route.holds(document):
                 self._answer(route, document, answered, now=now)
             elif route.needs_memory:
                 self._memory.ended(route.name, event, now=now)
-            took = time.thread_time() - began
-            if took > LONG and self.breakers.spent(owner, route.name, took, now):
+            ended = time.thread_time()
+            if ended - began > LONG and self.breakers.spent(owner, route.name, ended - began, now):
                 self._news.set()
+        self._did(event, answered)
         left = self._slow.pop(owner, 0) - 1
         if left > 0:
             self._slow[owner] = left
@@ -279,10 +283,16 @@ class Router:
         later = self._assign(actions, document, answered, now=now)
         planned = plan(document.event, later, route=route.name, now=now, ttl=ttl, address=answered.address)
         commands = [one.id for one in planned if not isinstance(one.action, WITHIN)]
-        self.breakers.does(document.event, route.name, commands=commands)
+        answered.firings.append((route.name, commands))
         answered.planned += planned
         answered.verdicts.append(Verdict(route.name, "fired"))
-        self._counters.add("fired", owner=document.event.owner, adapter=ROUTE)
+
+    def _did(self, event: Event, answered: Answered) -> None:
+        """Take note of the routes that have fired on an event."""
+        if answered.firings:
+            self.breakers.does(event, answered.firings)
+            self._counters.add("fired", len(answered.firings), owner=event.owner, adapter=ROUTE)
+            answered.firings = []
 
     def _assign(self, actions: Sequence[Action], document: Document, answered: Answered, *, now: float) -> list[Action]:
         """Set the variables that are to be set at once; returns the other actions, and those that were refused.
@@ -344,6 +354,7 @@ class Router:
                 known = len(answered.verdicts)
                 if route.matches(document):
                     self._answer(route, document, answered, now=now)
+                    self._did(due.event, answered)
                 else:
                     self._memory.ended(route.name, due.event, now=now)
                 self.journal.add(due.event, at=now, verdicts=tuple(answered.verdicts[known:]))
@@ -365,6 +376,7 @@ class Router:
             self._failed(route, document.event, error)
             verdict = Verdict(route.name, "failed", str(error))
         else:
+            self._did(document.event, answered)
             verdict = Verdict(route.name, "fired")
         self.journal.amend(document.event, verdict)
 

@@ -156,6 +156,7 @@ def test_a_loop_over_another_route_and_an_outside_tool_is_a_loop() -> None:
         made.saw(happened)
         if number % 3 == 0:
             stopped.append(bool(made.admit(happened, "one", NOW)))
+            made.does(happened, [("one", ["an action"])])
     assert stopped.index(True) == ROUNDS + 1
 
 
@@ -173,6 +174,7 @@ def test_a_loop_over_the_commands_of_an_adapter_is_a_loop() -> None:
         happened = event(f"e{number}", source="home", cause=f"e{number - 1}" if number else "")
         made.saw(happened)
         verdicts.append(made.admit(happened, "switch", NOW + number))
+        made.does(happened, [("switch", ["a command"])])
     assert verdicts[:-1] == [""] * (ROUNDS + 1)
     assert "its own events" in verdicts[-1]
 
@@ -181,14 +183,10 @@ def looped(made: Breakers, number: int, *, commands: dict[str, list[str]], follo
     """Let routes that command an adapter fire on an event that follows from the one before; returns who may not."""
     happened = event(f"e{number}", source="home", cause=f"e{number - 1}" if number else "", correlation=follows)
     made.saw(happened)
-    stopped = {}
-    for route, ids in commands.items():
-        why = made.admit(happened, route, NOW + number)
-        if why:
-            stopped[route] = why
-        else:
-            made.does(happened, route, commands=[f"{one} {number}" for one in ids])
-    return stopped
+    verdicts = {route: made.admit(happened, route, NOW + number) for route in commands}
+    fired = [route for route, why in verdicts.items() if not why]
+    made.does(happened, [(route, [f"{one} {number}" for one in commands[route]]) for route in fired])
+    return {route: why for route, why in verdicts.items() if why}
 
 
 def test_of_several_routes_that_command_an_adapter_the_one_whose_command_it_was_is_stopped() -> None:
@@ -222,7 +220,7 @@ def test_the_chains_of_an_owner_are_bounded_and_their_own() -> None:
         made.saw(event(f"e{number}", cause="x"))
         made.saw(event("e", source="route", actor="r", cause="e", owner="bob"))
         made.admit(event("e", owner="carol"), f"r{number}", NOW)
-        made.does(event("e", owner="carol"), f"r{number}", commands=["c"] * 100)
+        made.does(event("e", owner="carol"), [(f"r{number}", ["c"] * 100)])
     assert len(made._traces["alice"]) == MOST_TRACED
     assert len(made._traces["bob"]["e"].makers) == 64
     assert len(made._traces["carol"]["e"].fired) == 16
