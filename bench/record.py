@@ -33,15 +33,21 @@ def client_of(port: int, name: str) -> aiomqtt.Client:
 
 
 class Recorder:
-    """Subscribes ``pattern`` and gives every message to ``take``, in order; connects again for ever."""
+    """Subscribes ``pattern`` and gives every message to ``take``, in order; connects again for ever.
 
-    def __init__(self, port: int, pattern: str, take: Callable[[str, bytes], None]) -> None:
+    Each of several at one broker needs a ``name`` of its own.
+    """
+
+    def __init__(
+        self, port: int, pattern: str, take: Callable[[str, bytes], None], *, name: str = "bench-recorder"
+    ) -> None:
         self.count = 0
         self.at = time.monotonic()
         self.subscribed = asyncio.Event()
         self._port = port
         self._pattern = pattern
         self._take = take
+        self._name = name
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -83,7 +89,7 @@ class Recorder:
     async def _record(self) -> None:
         while True:
             try:
-                async with aclosing(listen(self._port, self._pattern, name="bench-recorder")) as messages:
+                async with aclosing(listen(self._port, self._pattern, name=self._name)) as messages:
                     async for topic, payload in messages:
                         if topic:
                             self._take(topic, payload)

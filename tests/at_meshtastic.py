@@ -177,7 +177,7 @@ async def at_home(settings: Config, radios: Mapping[str, Radio], broker: Broker,
     """Run a daemon in this process until every radio is connected, with an observer who has seen it from the start."""
     async with observing(broker.port) as observer, running(settings, state) as daemon:
         await daemon.connected()
-        await until(lambda: all(daemon.app._runners[name].context.is_online for name in radios))
+        await until(lambda: all(daemon.app.parts.runners[name].context.is_online for name in radios))
         yield House(observer)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -18,6 +17,7 @@ import msgspec
 from jitney.daemon.config.load import load
 from jitney.topics import Event, cloudevents
 from tests.daemon.running import Daemon, Observer, observing, payload, running
+from tests.fakes.ports import free_port
 from tests.fakes.strava import Activity, App, Athlete, FakeStrava, Limits
 from tests.waiting import DEADLINE, until
 
@@ -282,9 +282,9 @@ async def household(
     apps = registered(strava, people)
     path = write(folder, strava, broker=through or broker, port=0, apps=apps, people=people)
     async with observing(broker) as observer, running(load(path, environ={}), folder / "state") as daemon:
-        strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app._doors.port}")
+        strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app.parts.doors.port}")
         await daemon.connected()
-        await until(lambda: daemon.app._runners["strava"].context.is_online)
+        await until(lambda: daemon.app.parts.runners["strava"].context.is_online)
         yield House(strava, observer, apps=apps, people=people), daemon
 
 
@@ -340,9 +340,7 @@ async def process(
     strava: FakeStrava, broker: int, folder: Path, *, people: Mapping[str, str], **words: str
 ) -> AsyncIterator[tuple[House, Process]]:
     """Run a daemon as a process of its own; ``words`` as of ``write``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     apps = registered(strava, people)
     path = write(folder, strava, broker=broker, port=port, apps=apps, people=people, **words)
     strava.lead(PUBLIC, f"http://127.0.0.1:{port}")

@@ -1,13 +1,19 @@
 """What every test may use."""
 
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes.mosquitto import Broker, binary
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 class StartBroker(Protocol):
@@ -31,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "mosquitto" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.broker)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collected() -> Iterator[None]:
+    """Let the last test tell what the garbage complains of: the end of a process of pytest-xdist tells nobody."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

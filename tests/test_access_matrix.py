@@ -247,11 +247,11 @@ async def household_at(
         walled = await with_dynsec(mosquitto, folder, config)
     async with running(walled.config, folder / "state") as daemon:
         await daemon.connected()
-        await until(lambda: daemon.app._runners["played"].board.status.state == "online")
+        await until(lambda: daemon.app.parts.runners["played"].board.status.state == "online")
         await daemon.drained()
         yield walled
         await daemon.drained()
-        assert daemon.app._bus._counters.total("dropped", reason="not_authorised") == 0
+        assert daemon.app.parts.bus._counters.total("dropped", reason="not_authorised") == 0
     walled.broker.kill()
 
 

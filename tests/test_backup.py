@@ -15,6 +15,7 @@ import pytest
 from msgspec import Raw
 
 from jitney.adapters.secret import Secret
+from jitney.daemon.owners.audit_notes import NAME
 from jitney.daemon.owners.files import folder as files_of
 from jitney.daemon.owners.house_secrets import HouseSecrets
 from jitney.daemon.owners.key_sources import FILE, KeySources
@@ -61,7 +62,7 @@ def dump(folder: Path) -> Dump:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Return what lies in a state folder besides the state file, and means something."""
-    names = ("jitney.", "vault.lock")
+    names = ("jitney.", "vault.lock", NAME)  # the last ones tell the audit log of the backup
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")

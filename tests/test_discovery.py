@@ -68,7 +68,7 @@ async def declared(found: Config, state: Path, *devices: Device, owner: str = "a
 
 async def settled(daemon: Daemon) -> None:
     """Wait until everything that was declared is confirmed by the broker."""
-    await until(lambda: daemon.app._discovery.settled_down)
+    await until(lambda: daemon.app.parts.discovery.settled_down)
     await daemon.drained()
 
 
@@ -143,13 +143,13 @@ async def test_an_adapter_that_is_not_online_yet_keeps_what_it_declared_in_an_ea
 async def test_a_broker_that_has_lost_everything_is_told_again(broker: Broker, tmp_path: Path) -> None:
     async with declared(settings(broker), tmp_path, TANK, THE_PUMP) as daemon:
         before = await held(broker)
-        connects = daemon.app._connection.health.connects
+        connects = daemon.app.parts.connection.health.connects
         await asyncio.to_thread(broker.kill)
         await asyncio.to_thread(broker.wipe)
         await asyncio.to_thread(broker.start)
         async with observing(broker.port, "homeassistant/#") as observer:
             await observer.until(lambda: announced({str(m.topic): payload(m) for m in observer.messages}))
-            await observer.until(lambda: daemon.app._connection.health.connects > connects)
+            await observer.until(lambda: daemon.app.parts.connection.health.connects > connects)
         await daemon.drained()
         after = await held(broker)
         assert {topic: after.get(topic) for topic in announced(before)} == {t: before[t] for t in announced(before)}
@@ -258,7 +258,7 @@ async def test_what_was_taken_back_is_told_once_more_to_a_home_assistant_that_wa
         tank = await observer.until(lambda: len(found := news(observer, PLAYED)) == 2 and found)
         assert msgspec.json.decode(tank[0])["components"].keys() == {"pressure"}
         assert msgspec.json.decode(tank[1])["components"]["pressure"] == {"platform": "sensor"}
-        observer.messages.clear()
+        observer.forget()
         await observer.publish("homeassistant/status", b"online")
         await observer.until(lambda: news(observer, PLAYED))
         assert not news(observer, PUMP)
@@ -290,7 +290,7 @@ async def test_an_owner_who_is_erased_leaves_nothing_that_could_be_announced_aga
     async with declared(settings(broker), tmp_path, TANK, THE_PUMP) as daemon:
         daemon.context().announce("alice", [TANK])
         await settled(daemon)
-        await daemon.app._erasure.erase("alice")
+        await daemon.app.parts.erasure.erase("alice")
         await settled(daemon)
         assert PLAYED in await held(broker)
         async with observing(broker.port, "homeassistant/device/#") as observer:

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.at_strava import Process, household
 from tests.daemon.running import Daemon, config, observing, running, tick
 from tests.fakes.disks import in_memory, on_a_card
 from tests.fakes.mosquitto import Broker
+from tests.fakes.ports import free_port
 from tests.fakes.strava import FakeStrava
 from tests.waiting import until
 
@@ -75,14 +75,14 @@ async def test_a_full_disk_refuses_sources_keeps_the_state_and_recovers_by_itsel
                 assert (await until_refused(daemon, refused))[0] == refused
             with pytest.raises(RefusedError):
                 await daemon.context().save("cursor", b"x" * 100_000)
-            assert daemon.app._health.plain().status == "degraded"
-            assert not daemon.app._health.ready()
+            assert daemon.app.parts.health.plain().status == "degraded"
+            assert not daemon.app.parts.health.ready()
             assert daemon.app.signs.words().startswith("cannot write: state file ")
-            assert "the disk is full" in daemon.app._health.detailed().queues.store_failure
+            assert "the disk is full" in daemon.app.parts.health.detailed().queues.store_failure
             await observer.publish(INBOX, b'{"specversion":"1.0","id":"n","source":"/d","type":"note","data":{}}')
             disk.free()
-            await until(daemon.app._health.ready)
-            assert daemon.app._health.plain().status == "ok"
+            await until(daemon.app.parts.health.ready)
+            assert daemon.app.parts.health.plain().status == "ok"
             await daemon.context().emit(*map(tick, range(refused, refused + 50)))
             await observer.until(lambda: len({one.id for one in observer.events(EVENTS)}) == refused + 50)
             await observer.until(lambda: observer.events(NOTES))
@@ -92,7 +92,7 @@ async def test_a_full_disk_refuses_sources_keeps_the_state_and_recovers_by_itsel
         log.reset()
         async with running(config(broker.url, durable=True), disk.path) as daemon:
             assert await daemon.context().load("cursor") == b"50"
-            assert daemon.app._outbox.lanes["alice", "played"].seq == refused + 50
+            assert daemon.app.parts.outbox.lanes["alice", "played"].seq == refused + 50
     aloud = [json.loads(line) for line in stream.getvalue().splitlines()]
     about_the_disk = [line for line in aloud if line.get("part") == "store"]
     assert len(about_the_disk) == 1
@@ -118,7 +118,7 @@ async def test_a_webhook_on_a_full_disk_is_answered_503_and_taken_when_it_comes_
                 refused += [one for one, attempt in zip(deliveries, made, strict=True) if attempt.status == 503]
                 assert {attempt.status for attempt in made} <= {200, 503}
             disk.free()
-            await until(daemon.app._health.ready)
+            await until(daemon.app.parts.health.ready)
             assert {(await strava.redeliver(one)).status for one in refused} == {200}
             await house.digested("alice")
             there = {f"activity/{one.id}" for one in athlete.activities}
@@ -135,13 +135,6 @@ async def health(port: int) -> dict[str, Any]:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/health/detailed") as answer:
         found: dict[str, Any] = await answer.json()
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 async def test_a_card_that_turned_read_only_takes_nothing_and_loses_nothing(broker: Broker, tmp_path: Path) -> None:

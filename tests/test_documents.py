@@ -4,10 +4,12 @@ import asyncio
 import json
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
@@ -25,6 +27,7 @@ from jitney.adapters.meshtastic.kinds_sending import Progress
 from jitney.adapters.strava.commands import Commands
 from jitney.adapters.strava.config import Privacy
 from jitney.adapters.strava.kinds import KINDS
+from jitney.daemon.cli import main
 from jitney.daemon.cli.send import assignment, merged
 from jitney.daemon.config.load import examine
 from jitney.daemon.config.problems import ConfigError
@@ -127,13 +130,35 @@ def commands() -> list[str]:
     return sorted({command for command in found if command})
 
 
+@cache
 def usage(*arguments: str) -> str:
-    command = [sys.executable, "-m", "jitney.daemon.cli", *arguments, "-h"]
-    done = subprocess.run(  # noqa: S603 - this Python on this repository
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30
+    with redirect_stdout(StringIO()) as shown:
+        assert main([*arguments, "-h"]) == 0
+    return shown.getvalue()
+
+
+def programs() -> set[str]:
+    return {path.name for path in (REPOSITORY / "bench").glob("*.py") if '__name__ == "__main__"' in path.read_text()}
+
+
+def test_every_program_that_measures_is_listed_and_what_is_listed_is_one() -> None:
+    text = (REPOSITORY / "bench" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+\.py)` \| ([^|]+) \| ([^|]*) ?\|$", text, re.MULTILINE)
+    assert sorted(name for name, _, _ in rows) == sorted(programs())
+    assert [
+        name for name, _, takes in rows if not takes.strip() and not re.search(rf"`{name}`[^\n]*starts it", text)
+    ] == []
+
+
+def test_what_make_measures_is_what_is_said_of_it() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    run = re.findall(r"python -m bench\.(\w+)$", makefile, re.MULTILINE)
+    (said,) = re.findall(
+        r"^`make bench` runs (.*?)\n\n",
+        (REPOSITORY / "bench" / "README.md").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert re.findall(r"`(\w+)`", said) == run
 
 
 def test_the_documents_show_commands() -> None:

@@ -45,7 +45,7 @@ def household(home: FakeHomeAssistant, broker: Broker, *, token: str = "", **cha
 async def at_home(home: FakeHomeAssistant, broker: Broker, state: Path) -> AsyncIterator[tuple[Daemon, Observer]]:
     async with observing(broker.port) as observer, running(household(home, broker), state) as daemon:
         await daemon.connected()
-        await until(lambda: daemon.app._runners["home"].context.is_online)
+        await until(lambda: daemon.app.parts.runners["home"].context.is_online)
         yield daemon, observer
 
 
@@ -92,8 +92,8 @@ async def test_over_a_restart_of_the_house_the_states_become_what_they_are_and_n
         async with at_home(home, broker, tmp_path) as (daemon, observer):
             before = len([m for m in observer.messages if "/event/" in str(m.topic)])
             await home.restart()
-            await until(lambda: daemon.app._runners["home"].attempts > 1)
-            await until(lambda: daemon.app._runners["home"].context.is_online)
+            await until(lambda: daemon.app.parts.runners["home"].attempts > 1)
+            await until(lambda: daemon.app.parts.runners["home"].context.is_online)
             await daemon.drained()
             told = [event for event in observer.messages if "/event/home/state_changed" in str(event.topic)]
             assert len(told) == before
@@ -107,7 +107,7 @@ async def test_a_refused_token_is_an_alert_and_is_not_tried_again_soon(broker: B
         async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
             alert = msgspec.json.decode(payload(await observer.message("jitney/_house/alert/home.reauth")))
             await observer.until(lambda: b'"reauth"' in payload(observer.on("jitney/alice/status/home")[-1]))
-            assert daemon.app._runners["home"].attempts == 1
+            assert daemon.app.parts.runners["home"].attempts == 1
             everything = b"".join(payload(message) for message in observer.messages)
             assert wrong.encode() not in everything
             assert wrong.split(".")[2].encode() not in everything

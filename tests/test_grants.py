@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def numbers(observer: Observer, topic: str) -> list[int]:
 
 
 def counted(daemon: Daemon, what: str, **labels: str) -> int:
-    return daemon.app._bus._counters.total(what, **labels)
+    return daemon.app.parts.bus._counters.total(what, **labels)
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -83,6 +84,44 @@ async def test_what_is_only_forwarded_does_not_arrive_by_itself(broker: Broker, 
         assert numbers(observer, SHOWN) == [2]
 
 
+async def test_of_two_grants_the_one_that_is_only_for_routes_keeps_nothing_of_the_other_and_gives_nothing_more(
+    broker: Broker, tmp_path: Path
+) -> None:
+    routes = (
+        route(owner="alice", when={"data.number": 2}, do=[{"forward": "bob"}]),
+        route(name="twice", owner="alice", do=[{"publish": "twice", "data": {"n": "{{ data.number * 2 }}"}}]),
+    )
+    some = (grant(only_forwarded=True), grant(kinds="route.*"), grant(kinds="played.*", until=date(2020, 1, 1)))
+    settings = config(broker.url, routes=routes, grants=some)
+    twice = "jitney/bob/shared/alice/event/route/twice"
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
+        await daemon.context().emit(tick(1), tick(2), tick(3))
+        await observer.until(lambda: len(observer.on(twice)) == 3)
+        await observer.message(SHOWN)
+        await daemon.drained()
+        assert shared(observer) == {SHOWN, twice}
+        assert numbers(observer, SHOWN) == [2]
+        assert counted(daemon, "shared", owner="alice", adapter="route", reason="bob") == 3
+        assert counted(daemon, "shared", owner="alice", adapter="played", reason="bob") == 1
+
+
+async def test_what_was_let_go_by_itself_waits_for_a_route_once_its_grant_says_so(
+    broker: Broker, tmp_path: Path
+) -> None:
+    settings = config(broker.url, grants=(grant(),))
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
+        await daemon.context().emit(tick(1))
+        await observer.message(SHOWN)
+        await daemon.app.reload(msgspec.structs.replace(settings, grants=(grant(only_forwarded=True),)))
+        await daemon.context().emit(tick(2))
+        await daemon.app.reload(settings)
+        await daemon.context().emit(tick(3))
+        await observer.until(lambda: len(observer.on(SHOWN)) >= 2)
+        assert numbers(observer, SHOWN) == [1, 3]
+
+
 async def test_what_a_route_forwards_besides_arrives_once(broker: Broker, tmp_path: Path) -> None:
     routes = (
         route(owner="alice", do=[{"forward": "bob"}, {"state": "forwarded", "data": {"n": "{{ data.number }}"}}]),
@@ -91,8 +130,8 @@ async def test_what_a_route_forwards_besides_arrives_once(broker: Broker, tmp_pa
     async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
         await daemon.connected()
         await daemon.context().emit(tick(1), tick(2))
-        assert daemon.app._routes.routing is not None
-        executor = daemon.app._routes.routing.executor
+        assert daemon.app.parts.routes.routing is not None
+        executor = daemon.app.parts.routes.routing.executor
         await until(lambda: counted(daemon, "actions", reason="ok") == 4 and executor.waiting() == 0)
         await daemon.drained()
         await observer.until(lambda: len(observer.on(SHOWN)) >= 2)
@@ -164,7 +203,7 @@ async def test_a_copy_is_on_disk_just_when_its_event_is(broker: Broker, tmp_path
     settings = config(broker.url, durable=True, grants=(grant(),))
     async with running(settings, tmp_path) as daemon:
         await daemon.connected()
-        store = daemon.app._store
+        store = daemon.app.parts.store
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
         with pytest.raises(RefusedError, match="read-only"):
             await daemon.context().emit(tick(1))
@@ -206,7 +245,7 @@ async def test_where_copies_find_no_room_they_are_dropped_and_counted_and_the_ev
         await daemon.connected()
         await daemon.context().emit(tick(1))
         await daemon.drained()
-        lane = daemon.app._outbox.lanes["alice", "shared/bob"]
+        lane = daemon.app.parts.outbox.lanes["alice", "shared/bob"]
         lane.on_disk = settings.outbox.disk_events
         await daemon.context().emit(tick(2))
         lane.on_disk = 0
@@ -223,14 +262,11 @@ async def test_copies_that_use_up_their_part_of_the_disk_take_nothing_from_event
     async with running(settings, tmp_path) as daemon:
         await asyncio.to_thread(broker.kill)
         await daemon.context().emit(tick(1))
-        copies = daemon.app._outbox.lanes["alice", "shared/bob"].quota
-        copies.disk += copies.most_disk
-        lane = daemon.app._outbox.lanes["alice", "shared/bob"]
-        lane.on_disk, copies.rows = 10, 10
+        copies = daemon.app.parts.outbox.lanes["alice", "shared/bob"].quota
+        copies.add(copies.share("alice"), copies.most_disk, rows=10)
         await daemon.context().emit(tick(2))
         assert counted(daemon, "dropped", owner="alice", adapter="shared/bob", reason="outbox_full") == 1
-        assert daemon.app._outbox.lanes["alice", "played"].quota.disk < 1000
-        lane.on_disk = 0
+        assert daemon.app.parts.outbox.lanes["alice", "played"].quota.disk < 1000
 
 
 async def test_what_waits_when_a_grant_is_taken_back_is_never_shown(broker: Broker, tmp_path: Path) -> None:

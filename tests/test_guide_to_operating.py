@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jitney.daemon.broker import ledger
 from jitney.daemon.cli import COMMANDS
+from jitney.daemon.config.limits import LimitSettings
 from jitney.daemon.config.load import examine
 from jitney.daemon.config.plan import FIXED, LIVE
 from jitney.daemon.config.schema import OutboxSettings
@@ -94,7 +94,7 @@ def test_the_limits_in_the_guide_are_those_of_the_code() -> None:
         Limit("events that wait", (waiting.memory_events, waiting.disk_events, waiting.disk_mb)),
         Limit("an event", (waiting.event_kb,)),
         Limit("ids of events", (outbox.SEEN_ON_DISK, lanes.SEEN_IN_MEMORY)),
-        Limit("retained topics", (ledger.MOST_TOPICS,)),
+        Limit("retained topics", (LimitSettings().states,)),
         Limit("dead events", (outbox.MOST_DEAD, retention.DEAD_DAYS, outbox.MOST_DEAD_BYTES // 1_000_000)),
         Limit("actions of routes", (room.MOST,)),
         Limit("what routes remember", (records.MOST_KEYS, records.MOST_BYTES // 1_000_000)),

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from jitney.adapters.demo import Demo, DemoConfig
+from jitney.daemon.config.schema import AdapterSettings, Config, HttpSettings, MqttSettings, OwnerSettings
 from jitney.daemon.routes.settings import RouteSettings
 from jitney.topics import MAX_HOPS, Event
 from tests.daemon.running import Daemon, Observer, observing, payload, running
@@ -16,6 +18,8 @@ from tests.fakes.mosquitto import Broker
 from tests.test_end_to_end import household
 from tests.waiting import until
 
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACE = PARENT[:36]
 LAMP = "light.alice_desk"
 EVENTS = "jitney/alice/event/home/state_changed"
 TOGGLE = {"service": "light.toggle", "target": {"entity_id": LAMP}}
@@ -46,7 +50,7 @@ async def at_home(
         settings = replace(household(home, broker), routes=routes)
         async with observing(broker.port) as observer, running(settings, state) as daemon:
             await daemon.connected()
-            await until(lambda: daemon.app._runners["home"].context.is_online)
+            await until(lambda: daemon.app.parts.runners["home"].context.is_online)
             yield home, daemon, observer
 
 
@@ -64,8 +68,8 @@ async def test_a_route_that_toggles_a_lamp_whenever_it_changes_is_stopped_with_a
         home.set_state(LAMP, "on")
         alert = await observer.message("jitney/alice/alert/route.loop")
         assert b"its own events made it fire" in payload(alert)
-        assert daemon.app._routes.routing is not None
-        executor = daemon.app._routes.routing.executor
+        assert daemon.app.parts.routes.routing is not None
+        executor = daemon.app.parts.routes.routing.executor
         await until(lambda: executor.waiting() == 0)
         await daemon.drained()
         events = changes(observer)
@@ -89,11 +93,11 @@ async def test_routes_that_make_each_other_fire_end_at_the_most_hops(broker: Bro
     routes = [toggling(f"loop {number}", when={**when, "hops": number}) for number in range(MAX_HOPS + 2)]
     async with at_home(broker, tmp_path, *routes) as (home, daemon, observer):
         home.set_state(LAMP, "on")
-        await until(lambda: daemon.app._bus._counters.total("actions", owner="alice", reason="loop") == 1)
+        await until(lambda: daemon.app.parts.bus._counters.total("actions", owner="alice", reason="loop") == 1)
         await observer.until(lambda: len(changes(observer)) == MAX_HOPS + 1)
         assert [event.hops for event in changes(observer)] == list(range(MAX_HOPS + 1))
         assert len(home.services.calls) == MAX_HOPS
-        await daemon.app._store.committed()
+        await daemon.app.parts.store.committed()
         await observer.publish("jitney/_bus/main/request/dead_list", b"{}")
         answer = msgspec.json.decode(payload(await observer.message("jitney/_bus/main/response/dead_list")))
         assert [letter["route"] for letter in answer["data"]["letters"]] == [f"loop {MAX_HOPS}"]
@@ -122,3 +126,65 @@ async def test_a_tool_that_answers_each_change_by_a_command_and_counts_the_hops_
         events = changes(observer)
         assert [event.hops for event in events] == list(range(MAX_HOPS + 1))
         assert [event.causationid for event in events[1:]] == [event.id for event in events[:-1]]
+
+
+async def test_what_a_command_in_binary_mode_changes_at_home_goes_on_in_its_trace_and_counts_its_hops(
+    broker: Broker, tmp_path: Path
+) -> None:
+    cause = [("specversion", "1.0"), ("hops", "3"), ("causationid", "the ride"), ("traceparent", PARENT)]
+    async with at_home(broker, tmp_path) as (_, _daemon, observer):
+        await observer.publish(
+            "jitney/alice/command/home/call_service", msgspec.json.encode(TOGGLE), UserProperty=cause
+        )
+        (event,) = await observer.until(lambda: changes(observer))
+        assert (event.hops, event.causationid) == (3, "the ride")
+        assert str(event.traceparent).startswith(TRACE)
+        assert event.traceparent != PARENT
+        too_far = [*cause[:1], ("hops", str(MAX_HOPS + 1)), *cause[2:]]
+        await observer.publish(
+            "jitney/alice/command/home/call_service", msgspec.json.encode(TOGGLE), UserProperty=too_far
+        )
+        reply = msgspec.json.decode(payload(await observer.message("jitney/alice/reply/_/_")))
+        await observer.until(lambda: len(observer.on("jitney/alice/reply/_/_")) == 2)
+        reply = msgspec.json.decode(payload(observer.on("jitney/alice/reply/_/_")[-1]))
+        assert reply["error"]["code"] == "loop"
+
+
+async def test_what_a_route_says_in_the_demonstration_names_its_cause_and_ends_at_the_most_hops(
+    broker: Broker, tmp_path: Path
+) -> None:
+    settings = Config(
+        mqtt=MqttSettings(url=broker.url),
+        http=HttpSettings(listen=""),
+        owners={"alice": OwnerSettings(id="alice", name="Alice")},
+        adapters={"demo": AdapterSettings(name="demo", type=Demo, config=DemoConfig(rate=0.01))},
+        routes=tuple(
+            msgspec.convert(
+                {
+                    "name": f"echo {number}",
+                    "owner": "alice",
+                    "on": "demo.message_sent",
+                    "when": {"hops": number},
+                    "do": [{"command": "demo.say", "data": {"text": "again"}}],
+                },
+                RouteSettings,
+            )
+            for number in range(MAX_HOPS + 2)
+        ),
+    )
+
+    def caused(observer: Observer) -> list[Event]:
+        return [event for event in observer.events("jitney/alice/event/demo/message_sent") if event.causationid]
+
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
+        await daemon.connected()
+        await until(lambda: daemon.app.parts.runners["demo"].context.is_online)
+        asked = {"specversion": "1.0", "id": "1", "data": {"text": "hello"}, "traceparent": PARENT}
+        await observer.publish("jitney/alice/command/demo/say", msgspec.json.encode(asked))
+        await observer.until(lambda: len(caused(observer)) == MAX_HOPS + 1)
+        await until(lambda: daemon.app.parts.bus._counters.total("actions", owner="alice", reason="loop") == 1)
+        events = caused(observer)
+        assert [event.hops for event in events] == list(range(MAX_HOPS + 1))
+        assert [event.causationid for event in events[1:]] == [event.id for event in events[:-1]]
+        assert {str(event.traceparent)[: len(TRACE)] for event in events} == {TRACE}
+        assert len({event.traceparent for event in events}) == len(events)

@@ -52,7 +52,7 @@ class Mesh:
 
     def dropped(self, reason: str = "", owner: str = "") -> int:
         """Return how many answers were not given, for a reason."""
-        counters = self.daemon.app._bus._counters
+        counters = self.daemon.app.parts.bus._counters
         return counters.total("dropped", owner=owner, adapter="route", reason=reason)
 
     async def silent(self, reason: str, number: int = 1) -> None:
@@ -66,14 +66,14 @@ class Mesh:
 
     def verdicts(self, owner: str = "alice") -> list[tuple[str, str]]:
         """Return what came of the texts that an owner has heard, the oldest first, by outcome and reason."""
-        routing = self.daemon.app._routes.routing
+        routing = self.daemon.app.parts.routes.routing
         assert routing is not None
         entries = [one for one in routing.router.journal.recent(owner) if one.event.type == "meshtastic.message"]
         return [(verdict.outcome, verdict.why) for one in reversed(entries) for verdict in one.verdicts]
 
     async def letters(self) -> list[Any]:
         """Return the dead letters."""
-        await self.daemon.app._store.committed()
+        await self.daemon.app.parts.store.committed()
         await self.house.observer.publish("jitney/_bus/main/request/dead_list", b"{}")
         answer = await self.house.observer.message("jitney/_bus/main/response/dead_list")
         found: list[Any] = msgspec.json.decode(payload(answer))["data"]["letters"]
@@ -86,7 +86,7 @@ async def meshed(broker: Broker, state: Path, *routes: RouteSettings, **settings
         config = replace(household(broker, radios, {"base": "alice", "other": "bob"}, **settings), routes=routes)
         async with observing(broker.port) as observer, running(config, state) as daemon:
             await daemon.connected()
-            await until(lambda: all(daemon.app._runners[name].context.is_online for name in radios))
+            await until(lambda: all(daemon.app.parts.runners[name].context.is_online for name in radios))
             yield Mesh(radios, House(observer), daemon)
 
 
@@ -224,7 +224,7 @@ async def test_the_weather_is_told_on_the_channel_where_somebody_has_asked(broke
         await mesh.house.until(lambda: mesh.house.texts("alice", "base"))
         weather = telemetry_pb2.EnvironmentMetrics(temperature=12.34)
         mesh.base.node(GARDEN).send(PORTS.TELEMETRY_APP, telemetry_pb2.Telemetry(environment_metrics=weather))
-        routing = mesh.daemon.app._routes.routing
+        routing = mesh.daemon.app.parts.routes.routing
         assert routing is not None
         await mesh.house.until(lambda: mesh.house.told("alice", "base", "telemetry"))
         await until(lambda: not routing.executor.waiting())

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +25,7 @@ from jitney.topics import Command, Event, Reply, State
 from tests.conftest import StartBroker
 from tests.daemon.running import Daemon, Observer, Played, config, observing, payload, running
 from tests.fakes.mosquitto import Broker
+from tests.fakes.ports import free_port
 from tests.waiting import until
 
 EXAMPLE: Final = Path(__file__).parent.parent / "examples" / "node-red"
@@ -58,7 +58,7 @@ class NodeRed:
         self._program = program
         self._folder = folder
         self._broker = broker
-        self._port = _free_port()
+        self._port = free_port()
 
     def __enter__(self) -> Self:
         self._folder.mkdir()
@@ -109,12 +109,6 @@ class NodeRed:
         for line in self._child.stdout:
             self.log.append(line.rstrip("\n"))
             self.connections += "Connected to broker" in line
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +285,7 @@ async def test_an_alert_is_told_once_each_time_that_it_is_raised(
 ) -> None:
     seen = "jitney/alice/event/nodered/alert_seen"
     async with house(node_red, guarded, tmp_path) as home:
-        board = home.daemon.app._runners["home"].board
+        board = home.daemon.app.parts.runners["home"].board
         for times in (1, 2):
             board.alert("alice", "reauth", message="sign in again", link="http://house/profile")
             await home.observer.until(lambda times=times: len(home.observer.on(seen)) >= times)

@@ -55,7 +55,7 @@ async def at_home(found: Config, state: Path) -> AsyncIterator[Daemon]:
 
 async def online(daemon: Daemon) -> None:
     """Wait until every adapter is online and the broker knows everything."""
-    await until(lambda: all(runner.context.is_online for runner in daemon.app._fleet.runners.values()))
+    await until(lambda: all(runner.context.is_online for runner in daemon.app.parts.fleet.runners.values()))
     await daemon.drained()
 
 
@@ -202,7 +202,7 @@ async def test_two_reloads_at_the_same_time_come_one_after_the_other(
             daemon.app.reload(having(first, one="alice", two="bob")), daemon.app.reload(having(first, three="bob"))
         )
         await online(daemon)
-        assert set(daemon.app._fleet.runners) == {"three"}
+        assert set(daemon.app.parts.fleet.runners) == {"three"}
         assert attempts in (["one", "two", "three"], ["one", "three"])
 
 
@@ -215,4 +215,4 @@ async def test_health_shows_the_adapters_of_now(broker: Broker, tmp_path: Path, 
         await online(daemon)
         info = msgspec.json.decode(payload(observer.on("jitney/_bus/main/info")[-1]))
         assert info["adapters"] == {"one": "played", "two": "played"}
-        assert daemon.app._health.plain().adapters == 2
+        assert daemon.app.parts.health.plain().adapters == 2

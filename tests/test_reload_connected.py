@@ -48,12 +48,12 @@ async def test_one_connection_each_and_every_webhook_answered_at_once(broker: Br
         second = second.replace(f'"{base.connection}"', f'"{base.connection}"\ndurable = false')
         path.write_text(first, encoding="utf-8")
         async with running(load(path, environ={}), tmp_path / "state") as daemon, asyncio.TaskGroup() as group:
-            runners = daemon.app._fleet.runners
+            runners = daemon.app.parts.fleet.runners
 
             async def all_online() -> None:
                 await until(lambda: all(one.context.is_online for one in runners.values()))
 
-            strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app._doors.port}")
+            strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app.parts.doors.port}")
             await daemon.connected()
             await all_online()
             house = House(strava, observer, apps=apps, people=PEOPLE)

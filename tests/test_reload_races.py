@@ -83,7 +83,7 @@ async def at_home(found: Config, state: Path) -> AsyncIterator[Daemon]:
 
 
 async def online(daemon: Daemon) -> None:
-    await until(lambda: all(runner.context.is_online for runner in daemon.app._fleet.runners.values()))
+    await until(lambda: all(runner.context.is_online for runner in daemon.app.parts.fleet.runners.values()))
     await daemon.drained()
 
 
@@ -105,7 +105,7 @@ async def test_an_adapter_that_does_not_end_is_left_behind_and_everything_else_i
     first = config(broker.url, adapters={"one": "alice", "stuck": "alice"})
     async with at_home(first, tmp_path) as daemon:
         playing.stubborn.add("stuck")
-        stuck = daemon.app._fleet._tasks["stuck"]
+        stuck = daemon.app.parts.fleet._tasks["stuck"]
         found = await daemon.app.reload(having(first, one="alice", stuck="bob", two="alice"))
         assert found.adapters == {"stuck": "changed", "two": "added"}
         await online(daemon)
@@ -114,7 +114,7 @@ async def test_an_adapter_that_does_not_end_is_left_behind_and_everything_else_i
         playing.stubborn.clear()
         stuck.cancel()
         await asyncio.wait([stuck])
-        assert daemon.app._fleet.runners["stuck"].context.is_online
+        assert daemon.app.parts.fleet.runners["stuck"].context.is_online
 
 
 async def test_a_stop_does_not_wait_for_an_adapter_that_does_not_end(
@@ -123,7 +123,7 @@ async def test_a_stop_does_not_wait_for_an_adapter_that_does_not_end(
     monkeypatch.setattr(fleet, "STOP", 0.05)
     async with at_home(config(broker.url, adapters={"one": "alice", "stuck": "alice"}), tmp_path) as daemon:
         playing.stubborn.add("stuck")
-        stuck = daemon.app._fleet._tasks["stuck"]
+        stuck = daemon.app.parts.fleet._tasks["stuck"]
         await daemon.stop()
         assert not stuck.done()
         playing.stubborn.clear()
@@ -150,7 +150,7 @@ async def test_who_waits_for_an_adapter_that_is_removed_is_told(
         await asked.wait()
         await daemon.app.reload(having(first, one="alice"))
         assert (await answer(observer, "7"))["error"]["code"] == "interrupted"
-        assert not daemon.app._commands._running["alice"]
+        assert not daemon.app.parts.commands._running["alice"]
 
 
 async def test_an_adapter_that_is_begun_anew_is_offline_for_a_moment_and_not_unknown(
@@ -160,14 +160,14 @@ async def test_an_adapter_that_is_begun_anew_is_offline_for_a_moment_and_not_unk
     first = config(broker.url, adapters={"one": "alice"})
     swapping, goes_on = asyncio.Event(), asyncio.Event()
     async with observing(broker.port) as observer, at_home(first, tmp_path) as daemon:
-        use = daemon.app._discovery.use
+        use = daemon.app.parts.discovery.use
 
         async def slow(found: Config) -> None:
             swapping.set()
             await goes_on.wait()
             await use(found)
 
-        monkeypatch.setattr(daemon.app._discovery, "use", slow)
+        monkeypatch.setattr(daemon.app.parts.discovery, "use", slow)
         reload = asyncio.create_task(daemon.app.reload(having(first, one="_house")), name="reload")
         await swapping.wait()
         await ask(observer, "one", "echo", "8")
@@ -193,16 +193,18 @@ async def test_a_broker_that_hangs_holds_up_no_adapter_and_hears_of_discovery_la
         broker.freeze()
         wanted = replace(having(first, one="alice", two="alice"), discovery=DiscoverySettings(enabled=True))
         reload = asyncio.create_task(daemon.app.reload(wanted), name="reload")
-        await until(lambda: "two" in daemon.app._runners and daemon.app._runners["two"].context.is_online)
+        await until(lambda: "two" in daemon.app.parts.runners and daemon.app.parts.runners["two"].context.is_online)
         broker.thaw()
         await reload
-        await until(lambda: len([one for one in daemon.app._ledger.lines if one.startswith("homeassistant/")]) == 3)
+        await until(
+            lambda: len([one for one in daemon.app.parts.ledger.lines if one.startswith("homeassistant/")]) == 3
+        )
         await daemon.drained()
         assert len([one for one in await retained(broker.port, "homeassistant/#") if one.endswith("/config")]) == 3
         await asyncio.to_thread(broker.kill)
         await daemon.app.reload(first)
         await asyncio.to_thread(broker.start)
-        await until(lambda: daemon.app._connection.session is not None)
+        await until(lambda: daemon.app.parts.connection.session is not None)
         await daemon.drained()
         assert not await retained(broker.port, "homeassistant/#")
 
@@ -222,7 +224,7 @@ async def test_what_an_adapter_declares_at_its_very_end_is_not_shown(
     first = replace(config(broker.url, adapters={"one": "alice", "two": "alice"}), discovery=DiscoverySettings())
     async with at_home(first, tmp_path) as daemon:
         await daemon.app.reload(having(first, one="alice"))
-        assert {adapter for adapter, _ in daemon.app._services.declarations._devices} == {"one"}
+        assert {adapter for adapter, _ in daemon.app.parts.services.declarations._devices} == {"one"}
 
 
 async def test_http_is_answered_by_the_old_adapter_what_it_was_asked_and_by_the_new_one_what_comes(
@@ -253,13 +255,13 @@ async def test_http_is_answered_by_the_old_adapter_what_it_was_asked_and_by_the_
     async with at_home(first, tmp_path) as daemon, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
 
         async def get(path: str) -> str:
-            async with http.get(f"http://127.0.0.1:{daemon.app._doors.port}/door/{path}") as response:
+            async with http.get(f"http://127.0.0.1:{daemon.app.parts.doors.port}/door/{path}") as response:
                 return f"{response.status} {await response.text()}"
 
         old = group.create_task(get("slow"))
         await asked.wait()
         reload = group.create_task(daemon.app.reload(having(first, door="bob")))
-        await until(lambda: not daemon.app._doors.handlers)
+        await until(lambda: not daemon.app.parts.doors.handlers)
         new = group.create_task(get("x"))
         goes_on.set()
         assert await old == "200 0 running"
@@ -275,11 +277,11 @@ async def test_a_stop_in_the_middle_of_a_reload_is_a_stop(broker: Broker, tmp_pa
         await online(daemon)
         playing.ending["slow"] = asyncio.Event()
         reload = asyncio.create_task(daemon.app.reload(having(first, one="bob", two="bob")), name="reload")
-        await until(lambda: "one" not in daemon.app._fleet._tasks)
+        await until(lambda: "one" not in daemon.app.parts.fleet._tasks)
         await daemon.context("slow").emit(tick(1, adapter="slow"))
         assert daemon.task is not None
         daemon.task.cancel()
-        await until(lambda: not daemon.app._fleet._over)
+        await until(lambda: not daemon.app.parts.fleet._over)
         playing.ending["slow"].set()
         await asyncio.wait([daemon.task, reload])
         assert daemon.task.cancelled()
@@ -317,7 +319,7 @@ async def test_a_route_that_is_removed_while_it_waits_does_nothing_any_more(
     ]
     bare = config(broker.url, adapters={"played": "alice"}, routes=(other,))
     async with observing(broker.port) as observer, at_home(replace(bare, routes=(other, *late)), tmp_path) as daemon:
-        routing = daemon.app._routes.routing
+        routing = daemon.app.parts.routes.routing
         assert routing is not None
         await daemon.context().emit(tick(1))
         assert routing.router._memory.next() < inf
@@ -353,7 +355,7 @@ async def test_what_a_route_has_begun_is_finished_when_it_is_removed(
     asking = route("ask", do=[{"command": "lamp.shine"}])
     async with running(replace(bare, routes=(asking,)), tmp_path) as daemon:
         await daemon.connected()
-        routing = daemon.app._routes.routing
+        routing = daemon.app.parts.routes.routing
         assert routing is not None
         await daemon.context().emit(tick(1))
         await until(lambda: routing.executor.waiting() == 1)
@@ -384,7 +386,7 @@ async def test_an_adapter_that_cannot_be_made_changes_nothing(broker: Broker, tm
         assert daemon.app.config is first
         assert playing.begun == ["one", "two"]
         await daemon.app.reload(second)
-        assert set(daemon.app._fleet.runners) == {"one"}
+        assert set(daemon.app.parts.fleet.runners) == {"one"}
 
 
 BASE = """
@@ -415,7 +417,7 @@ class House:
 
     async def has(self, *adapters: str) -> None:
         """Wait until these adapters are online."""
-        runners = self.daemon.app._fleet.runners
+        runners = self.daemon.app.parts.fleet.runners
         await until(lambda: set(runners) == set(adapters) and all(one.context.is_online for one in runners.values()))
 
 
@@ -482,7 +484,7 @@ async def test_files_beside_it_come_grow_and_go(house: House) -> None:
     folder.mkdir()
     beside = folder / "bob.toml"
     beside.write_text(HIS[:20], encoding="utf-8")
-    await until(lambda: bool(house.daemon.app._health.info().refused))
+    await until(lambda: bool(house.daemon.app.parts.health.info().refused))
     with beside.open("a", encoding="utf-8") as rest:
         rest.write(HIS[20:])
     await house.has("hers", "his")

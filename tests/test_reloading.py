@@ -68,7 +68,7 @@ class House:
     async def cli(self, *arguments: str) -> tuple[int, str, str]:
         """Run `jitney` with the same file."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "jitney.daemon.cli", arguments[0], "-c", str(self.path), *arguments[1:]),
+            *(sys.executable, "-m", "jitney.daemon.cli", *arguments, "-c", str(self.path)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -110,6 +110,23 @@ async def test_saving_the_file_is_enough(house: House) -> None:
     house.save("")
     await house.status("jitney/bob/status/his", "")
     assert house.process.returncode is None
+
+
+async def test_somebody_who_is_disabled_or_added_on_the_command_line_is_so_in_the_running_bus(house: House) -> None:
+    house.save(HIS)
+    await house.status("jitney/bob/status/his", "online")
+    told = len(house.observer.on("jitney/bob/status/his"))
+    code, out, errors = await house.cli("owners", "disable", "alice")
+    assert (code, "+enabled = false" in out) == (0, True), errors
+    await house.status("jitney/alice/status/hers", "alice is disabled")
+    code, out, errors = await house.cli("owners", "enable", "alice")
+    assert (code, "-enabled = false" in out) == (0, True), errors
+    await house.status("jitney/alice/status/hers", "online")
+    assert (await house.cli("owners", "add", "carol"))[0] == 0
+    assert (await house.cli("reload"))[0] == 0
+    await house.observer.publish("jitney/carol/inbox/desk/said", b"{}")
+    await house.observer.message("jitney/carol/event/desk/said")
+    assert len(house.observer.on("jitney/bob/status/his")) == told
 
 
 async def test_a_wrong_file_changes_nothing_and_is_told_with_its_line(house: House) -> None:

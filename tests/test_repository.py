@@ -94,7 +94,7 @@ def test_the_script_of_ci_is_one_that_bash_can_read_and_run() -> None:
     subprocess.run(["/bin/bash", "-n", str(script)], check=True, timeout=10)  # noqa: S603 - our own script
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-all", "check", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-all", "check", "bench", "fuzz", "fuzz-short"])
 def test_make_knows_its_targets(target: str) -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE)

@@ -1,13 +1,16 @@
 """Routes in the whole daemon: an event of an owner is answered, and nobody else's."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from jitney.adapters.base import Context
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.routes.settings import GrantSettings, RouteSettings
+from jitney.daemon.routing import failures
 from jitney.topics import Command, Reply
 from tests.daemon.running import Observer, Played, config, observing, payload, running, tick
 from tests.fakes.mosquitto import Broker
@@ -60,6 +63,38 @@ async def test_what_was_planned_is_done_after_a_stop_in_between(broker: Broker, 
     async with observing(broker.port) as observer, running(settings, tmp_path):
         state = await observer.message("jitney/alice/state/route/later")
         assert msgspec.json.decode(payload(state)) == {"n": 7}
+
+
+async def test_what_waits_for_an_adapter_after_a_restart_is_done_as_soon_as_that_is_online(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "FIRST", 3600.0)
+    monkeypatch.setattr(failures, "LONGEST", 3600.0)
+    asked: list[str] = []
+    there = asyncio.Event()
+
+    async def act(_: Played, ctx: Context) -> None:
+        await there.wait()
+        ctx.online()
+        await asyncio.Event().wait()
+
+    async def command(_: Played, command: Command) -> Reply:
+        asked.append(command.name)
+        return Reply.ok()
+
+    monkeypatch.setattr(Played, "act", act)
+    monkeypatch.setattr(Played, "command", command)
+    settings = config(
+        broker.url, durable=True, routes=(route(do=[{"command": "played.first"}, {"command": "played.second"}]),)
+    )
+    async with running(settings, tmp_path) as daemon:
+        await daemon.context().emit(tick(1))
+        await until(lambda: daemon.app.parts.bus._counters.total("actions", reason="offline") == 1)
+    async with running(settings, tmp_path) as daemon:
+        await until(lambda: daemon.app.parts.bus._counters.total("actions", reason="offline") == 1)
+        assert asked == []
+        there.set()
+        await until(lambda: asked == ["first", "second"])
 
 
 async def test_a_route_that_drops_keeps_an_event_from_being_published(broker: Broker, tmp_path: Path) -> None:
@@ -130,8 +165,8 @@ async def test_an_action_that_cannot_be_done_is_a_dead_letter_that_can_be_listed
     async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
         await daemon.connected()
         await daemon.context().emit(tick(1))
-        await until(lambda: daemon.app._bus._counters.total("actions", reason="unknown_command") == 1)
-        await daemon.app._store.committed()
+        await until(lambda: daemon.app.parts.bus._counters.total("actions", reason="unknown_command") == 1)
+        await daemon.app.parts.store.committed()
         await observer.publish("jitney/_bus/main/request/dead_list", b"{}")
         answer = msgspec.json.decode(payload(await observer.message("jitney/_bus/main/response/dead_list")))
         (letter,) = answer["data"]["letters"]
@@ -147,12 +182,14 @@ async def test_an_owner_who_is_erased_has_nothing_planned_or_remembered_left(bro
     async with running(settings, tmp_path) as daemon:
         await daemon.connected()
         await daemon.context().emit(tick(1), tick(2, owner="bob"))
-        assert daemon.app._routes.routing is not None
-        executor = daemon.app._routes.routing.executor
+        assert daemon.app.parts.routes.routing is not None
+        executor = daemon.app.parts.routes.routing.executor
         await until(lambda: executor.waiting() == 2)
-        await daemon.app._erasure.erase("alice")
+        await daemon.app.parts.erasure.erase("alice")
         assert (executor.waiting("alice"), executor.waiting("bob")) == (0, 1)
-        rows = await daemon.app._store.read(lambda db: db.execute("SELECT DISTINCT owner FROM route_memory").fetchall())
+        rows = await daemon.app.parts.store.read(
+            lambda db: db.execute("SELECT DISTINCT owner FROM route_memory").fetchall()
+        )
         assert rows == [("bob",)]
 
 
@@ -182,9 +219,9 @@ async def test_a_burst_is_counted_exactly_and_what_could_not_be_kept_is_counted_
         broker.url, durable=True, routes=(route(owner="alice", do=[count, {"publish": "n", "data": {}}]),)
     )
     async with running(settings, tmp_path) as daemon:
-        assert daemon.app._routes.routing is not None
-        variables = daemon.app._routes.routing.router._variables
-        store = daemon.app._store
+        assert daemon.app.parts.routes.routing is not None
+        variables = daemon.app.parts.routes.routing.router._variables
+        store = daemon.app.parts.store
         await daemon.context().emit(*(tick(number) for number in range(10)))
         assert dict(variables.of("alice", 0)) == {"n": 10}
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
@@ -195,8 +232,8 @@ async def test_a_burst_is_counted_exactly_and_what_could_not_be_kept_is_counted_
         await daemon.context().emit(*(tick(number) for number in range(5, 15)))
         assert dict(variables.of("alice", 0)) == {"n": 15}
     async with running(settings, tmp_path) as daemon:
-        assert daemon.app._routes.routing is not None
-        assert dict(daemon.app._routes.routing.router._variables.of("alice", 0)) == {"n": 15}
+        assert daemon.app.parts.routes.routing is not None
+        assert dict(daemon.app.parts.routes.routing.router._variables.of("alice", 0)) == {"n": 15}
 
 
 async def test_a_variable_too_many_is_a_dead_letter(broker: Broker, tmp_path: Path) -> None:
@@ -206,4 +243,4 @@ async def test_a_variable_too_many_is_a_dead_letter(broker: Broker, tmp_path: Pa
         await daemon.connected()
         text = msgspec.json.encode({"text": "x" * 5000})
         await observer.publish("jitney/alice/inbox/desk/text", text)
-        await until(lambda: daemon.app._bus._counters.total("dead", owner="alice", reason="invalid") == 1)
+        await until(lambda: daemon.app.parts.bus._counters.total("dead", owner="alice", reason="invalid") == 1)

@@ -77,10 +77,10 @@ class Household:
         self.noted = noted
 
     def count(self, name: str, owner: str, reason: str = "") -> int:
-        return self.daemon.app._bus._counters.total(name, owner=owner, reason=reason)
+        return self.daemon.app.parts.bus._counters.total(name, owner=owner, reason=reason)
 
     def waiting(self, owner: str) -> int:
-        routing = self.daemon.app._routes.routing
+        routing = self.daemon.app.parts.routes.routing
         assert routing is not None
         return routing.executor.waiting(owner)
 

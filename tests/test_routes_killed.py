@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.daemon.running import Observer, observing, payload
 from tests.fakes.meshtastic import Radio
 from tests.fakes.meshtastic.payloads import PORTS
 from tests.fakes.mosquitto import Broker
+from tests.fakes.ports import free_port
 from tests.waiting import until
 
 CONFIG: Final = """\
@@ -126,9 +126,7 @@ async def house(
     broker: Broker, folder: Path, web: Hooks, *, seed: int, radio: Radio | None = None
 ) -> AsyncIterator[House]:
     """Run `jitney run` as a process of its own; with ``radio`` it has an adapter for it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     words = {
         "state": json.dumps(str(folder / "state")),
         "broker": broker.url,

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from base64 import b64encode
@@ -25,6 +24,7 @@ from tests.daemon.running import Observer, observing, payload
 from tests.fakes.homeassistant import FakeHomeAssistant
 from tests.fakes.meshtastic import Handshake, Radio
 from tests.fakes.mosquitto import Broker
+from tests.fakes.ports import free_port
 from tests.fakes.strava import FakeStrava, trouble
 from tests.waiting import DEADLINE, until
 
@@ -174,12 +174,6 @@ async def deaf(greeting: bytes = b"") -> AsyncIterator[Deaf]:
         server.close()
         made.close()
         await server.wait_closed()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def configured(broker: str, folder: Path, *sections: str) -> Path:

@@ -196,7 +196,7 @@ async def test_what_strava_tells_while_the_broker_is_away_arrives_afterwards_in_
 
 
 async def emitted(daemon: Daemon, number: int) -> None:
-    await until(lambda: daemon.app._runners["strava"].context.events == number)
+    await until(lambda: daemon.app.parts.runners["strava"].context.events == number)
 
 
 async def test_no_secret_and_nothing_of_one_owner_is_where_it_does_not_belong(
@@ -283,7 +283,7 @@ async def test_what_a_full_disk_cannot_take_is_refused_and_comes_again(
         alice = await house.connect("alice", 1001)
         rides = [alice.add_activity(name=f"Ride {number}") for number in range(60)]
         assert all(one.delivered for one in await strava.deliver_all())
-        store = daemon.app._health._store
+        store = daemon.app.parts.health._store
         await store.read(lambda db: db.execute("PRAGMA max_page_count = 1").fetchall())
         rides += [alice.add_activity(name=f"Run {number}", sport_type="Run") for number in range(60)]
         refused = [one for one in await strava.deliver_all() if not one.delivered]
@@ -298,4 +298,4 @@ async def test_what_a_full_disk_cannot_take_is_refused_and_comes_again(
         assert {len(ids) for ids in house.created("alice").values()} == {1}
         await until(lambda: house.shown("alice") == newest(rides))
         assert house.value("jitney/alice/status/strava")["state"] == "online"
-        assert daemon.app._health.ready()
+        assert daemon.app.parts.health.ready()

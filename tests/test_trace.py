@@ -88,7 +88,7 @@ async def test_an_event_that_the_broker_was_away_for_waits_and_then_shows_how_lo
     async with running(config(broker.url, durable=True), tmp_path) as daemon:
         await daemon.connected()
         await asyncio.to_thread(broker.stop)
-        await until(lambda: daemon.app._connection.session is None)
+        await until(lambda: daemon.app.parts.connection.session is None)
         await daemon.context().emit(tick(1))
         waiting = await traced(daemon, "played-alice-1")
         assert (waiting.event.state, names(waiting)[-1]) == ("waiting", "committed")
@@ -104,7 +104,7 @@ async def test_an_event_whose_confirmation_was_lost_is_sent_again_and_says_so(br
         await daemon.connected()
         await asyncio.to_thread(broker.freeze)
         await daemon.context().emit(tick(1))
-        await until(lambda: bool(daemon.app._outbox.traces.find("played-alice-1")[0][2].sent))
+        await until(lambda: bool(daemon.app.parts.outbox.traces.find("played-alice-1")[0][2].sent))
         assert (await traced(daemon, "played-alice-1")).event.state == "sent"
         await asyncio.to_thread(broker.kill)
         await asyncio.to_thread(broker.start)
@@ -118,7 +118,7 @@ async def test_what_had_to_wait_on_disk_is_still_followed_when_it_is_read_back(b
     async with running(settings, tmp_path) as daemon:
         await daemon.connected()
         await asyncio.to_thread(broker.stop)
-        await until(lambda: daemon.app._connection.session is None)
+        await until(lambda: daemon.app.parts.connection.session is None)
         await daemon.context().emit(*map(tick, range(60)))
         assert "committed" in names(await traced(daemon, "played-alice-59"))
         await asyncio.to_thread(broker.start)
@@ -143,7 +143,9 @@ async def test_the_actions_of_routes_and_the_events_that_they_lead_to_are_told(
     async with running(settings, tmp_path) as daemon:
         await daemon.connected()
         await daemon.context().emit(tick(1))
-        await until(lambda: len(daemon.app._routes.waiting()) == 1 and daemon.app._routes.waiting()["alice"] == 1)
+        await until(
+            lambda: len(daemon.app.parts.routes.waiting()) == 1 and daemon.app.parts.routes.waiting()["alice"] == 1
+        )
         await daemon.drained()
         found = await traced(daemon, "played-alice-1")
         told = {done.action: (done.route, done.outcome, done.tries, done.final) for done in found.actions}
@@ -288,7 +290,7 @@ async def test_the_command_shows_an_event_and_the_newest_ones(broker: Broker, tm
         await daemon.connected()
         await daemon.context().emit(tick(1), tick(1, owner="bob"))
         await observer.message("jitney/alice/event/route/answer")
-        await until(lambda: not any(daemon.app._routes.waiting().values()))
+        await until(lambda: not any(daemon.app.parts.routes.waiting().values()))
         await daemon.drained()
         status, out, err = await called("played-alice-1", "--mqtt", broker.url)
         assert (status, err) == (0, "")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]], *, seconds: float = DEADLINE) -> None:

@@ -6,13 +6,15 @@ logs a reconnect or knows MQTT: it raises one of ``jitney.adapters.errors`` and 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
-from jitney.adapters.entities import Device
 from jitney.adapters.secret import Secret
 from jitney.topics import Command, Event, EventData, Reply, State
+
+if TYPE_CHECKING:
+    from jitney.adapters.entities import Device
 
 
 class Owner(Struct, frozen=True):
@@ -124,7 +126,7 @@ class Context(Protocol):
     def keep_states(self, subjects: Iterable[tuple[str, str]]) -> None:
         """Declare the (owner, subject) pairs that exist: every other state of this adapter is removed."""
 
-    def announce(self, owner: str, devices: Iterable[Device]) -> None:
+    def announce(self, owner: str, devices: "Iterable[Device]") -> None:
         """Declare all devices of an owner that Home Assistant can show; call it again when they have changed.
 
         What was declared before and is not among them is removed there. What is known when ``online`` is called for the
@@ -137,8 +139,23 @@ class Context(Protocol):
     def resolve(self, owner: str, alert: str) -> None:
         """Take an alert back; no error when there is none."""
 
-    def count(self, what: str, number: int = 1) -> None:
-        """Add to one of this adapter's counters, which health and metrics show; ``what`` is a short word."""
+    def unclaimed(self, kind: str, external_id: str, *, hint: str = "") -> None:
+        """Tell that something was met which could be an owner's and is nobody's, so that a person can claim it.
+
+        ``kind`` is a short word; ``external_id`` as ``Identity.claims`` would yield it; ``hint`` helps to recognise it.
+        """
+
+    def count(self, what: str, number: int = 1, *, owner: str = "") -> None:
+        """Add to one of this adapter's counters, which health and metrics show; ``what`` is a short word.
+
+        ``files_full`` of an owner is an alert to them: there were more files than ``room`` for them.
+        """
+
+    def audit(self, owner: str, what: str, *, outcome: str = "ok", detail: str = "") -> None:
+        """Tell the audit log what was done for an owner: ``sign_in``, ``sign_out`` or ``token_refresh``.
+
+        ``outcome`` is a short word, ``detail`` has no secret and nothing of what was sent or received.
+        """
 
     async def load(self, key: str) -> bytes | None:
         """Return what ``save`` kept under ``key``, over restarts."""
@@ -154,6 +171,9 @@ class Context(Protocol):
 
     def folder(self, owner: str) -> Path:
         """Return the folder for this adapter's files of an owner; it need not exist yet."""
+
+    def room(self, owner: str) -> int:
+        """Return how many bytes the files in that folder may take together. It looks at the disk: ask in a thread."""
 
 
 class Adapter(Protocol):
@@ -184,6 +204,13 @@ class Commanding(Protocol):
     """The name of every command that ``command`` carries out."""
 
 
+class Controlling(Protocol):
+    """What the class of an adapter also has some of whose commands control a device: the audit log tells them apart."""
+
+    controls: ClassVar[tuple[str, ...]]
+    """The names of these commands."""
+
+
 class AdapterType(Protocol):
     """What an adapter's class declares. Calling it does nothing but keep its arguments.
 
@@ -193,8 +220,10 @@ class AdapterType(Protocol):
 
     A ``Config`` or ``Identity`` refuses values by ValueError in ``__post_init__``; a text that begins with a field
     and a colon is told at that field. Both may have ``claims() -> Iterable[str]``: external ids that only
-    one adapter or one owner can have, and a ``Config`` ``people() -> Iterable[tuple[str, str]]``: (field, owner)
-    where it names people. ``Meta(extra={"expects": "a URL"})`` says in words what a field expects.
+    one adapter or one owner can have. A ``Config`` may have ``people() -> Iterable[tuple[str, str]]``: (field, owner)
+    where it names people, and an ``Identity`` the static method ``claimed_as(external_id) -> str``: under which of its
+    keys such an id is written, empty for what is none. ``Meta(extra={"expects": "a URL"})`` says in words what a field
+    expects.
     """
 
     name: ClassVar[str]

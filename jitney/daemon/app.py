@@ -1,59 +1,30 @@
-"""The whole daemon, built from a configuration: it owns the one TaskGroup and the order of start and stop."""
+"""The whole daemon at work: it owns the one TaskGroup, the order of start and stop, and the swap of a reload."""
 
 import asyncio
-import os
 import socket
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from secrets import token_hex
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from jitney import __version__
-from jitney.daemon.access.guard import BOARD, Guard
-from jitney.daemon.broker.connection import Connection
-from jitney.daemon.broker.inbound import Inbound
-from jitney.daemon.broker.ledger import Ledger
-from jitney.daemon.broker.retained import RetainedTree
-from jitney.daemon.broker.session import ConnectOptions, Message, Subscription
+from jitney.daemon.broker.session import Subscription
 from jitney.daemon.config.plan import Plan, plan, with_fixed
+from jitney.daemon.config.resting import at_rest, running, without_resting
 from jitney.daemon.config.schema import Config
-from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.administration import Administration, Handler, late
-from jitney.daemon.delivery.bus import Bus
-from jitney.daemon.delivery.commands import Commands
-from jitney.daemon.delivery.logbook import Logbook
-from jitney.daemon.delivery.outbox import Outbox
-from jitney.daemon.delivery.publisher import Publisher
-from jitney.daemon.delivery.reception import Reception
-from jitney.daemon.delivery.replies import Replies
-from jitney.daemon.delivery.retention import Retention
-from jitney.daemon.delivery.turns import Turns
-from jitney.daemon.discovery.lifecycle import Discovery
+from jitney.daemon.delivery.administration import Handler
 from jitney.daemon.log import get
+from jitney.daemon.machinery import Machinery
 from jitney.daemon.owners.registry import Owners
-from jitney.daemon.owners.vault import Vault
-from jitney.daemon.routing.lifecycle import Routes
 from jitney.daemon.service.signs import Signs
-from jitney.daemon.service.watch import Watch
-from jitney.daemon.store.meta import client_id
-from jitney.daemon.store.secrets import Entry
+from jitney.daemon.store import secrets as rows
+from jitney.daemon.store.meta import hear
 from jitney.daemon.store.store import Store
 from jitney.daemon.store.tables import DATABASE
-from jitney.daemon.supervision.context import Services
-from jitney.daemon.supervision.doors import Doors
-from jitney.daemon.supervision.erasure import Erasure
-from jitney.daemon.supervision.fleet import Fleet
 from jitney.daemon.supervision.runner import Runner, build
-from jitney.daemon.supervision.status import StatusBoard
-from jitney.daemon.web.bulletin import Bulletin
-from jitney.daemon.web.health import Health
-from jitney.daemon.web.parts import Parts
-from jitney.topics import HOUSE, RESERVED, TopicTree
+from jitney.topics import RESERVED
 from jitney.topics.messages import ROUTE
-from jitney.topics.tree import CommandTopic, InboxTopic
 
 if TYPE_CHECKING:
     from jitney.daemon.web.port import Port
@@ -68,7 +39,9 @@ _log = get("app")
 
 
 class App:
-    """One instance of the bus: ``async with App(…) as app: await app.run()``."""
+    """One instance of the bus: ``async with App(…) as app: await app.run()``. ``parts`` are there when entered."""
+
+    parts: Machinery
 
     def __init__(self, config: Config, *, state_dir: Path, handed: Sequence[socket.socket] = ()) -> None:
         self.config = config
@@ -78,6 +51,8 @@ class App:
         self._port: Port | None = None
         self._stack = AsyncExitStack()
         self._reloading = asyncio.Lock()
+        self.unfinished = False
+        """Whether routes or discovery do not do yet what the configuration in force wants."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -90,27 +65,35 @@ class App:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None or issubclass(kind, asyncio.CancelledError):
+            self.parts.audit.add("stop")
         await self._stack.aclose()
 
     async def run(self) -> None:
         """Run until cancelled; on the way out everything accepted is confirmed by the broker or on disk."""
+        parts = self.parts
         async with asyncio.TaskGroup() as core:
             for name, work in (
-                ("connection", self._connection.run()),
-                ("outbox", self._outbox.run()),
-                ("commands", self._commands.run()),
-                ("reception", self._reception.run()),
-                ("administration", self._administration.run()),
-                ("retention", self._retention.run()),
-                ("health", self._bulletin.run()),
-                ("routes", self._routes.run()),
-                ("discovery", self._discovery.run()),
-                ("access", self._guard.run()),
+                ("connection", parts.connection.run()),
+                ("outbox", parts.outbox.run()),
+                ("commands", parts.commands.run()),
+                ("reception", parts.reception.run()),
+                ("doorkeeper", parts.doorkeeper.run()),
+                ("usage", parts.usage.run()),
+                ("administration", parts.administration.run()),
+                ("retention", parts.retention.run()),
+                ("health", parts.bulletin.run()),
+                ("routes", parts.routes.run()),
+                ("runtimes", parts.services.runtimes.run()),
+                ("discovery", parts.discovery.run()),
+                ("access", parts.guard.run()),
+                ("audit", parts.audit.run()),
             ):
                 core.create_task(work, name=name)
             try:
                 async with asyncio.TaskGroup() as adapters:
-                    adapters.create_task(self._fleet.run(), name="adapters")
+                    adapters.create_task(parts.fleet.run(), name="adapters")
+                    adapters.create_task(parts.tracing.run(), name="tracing")
                     try:
                         await asyncio.Event().wait()
                     finally:
@@ -123,7 +106,12 @@ class App:
     @property
     def administration(self) -> dict[str, Handler]:
         """What can be asked of the bus itself, by name."""
-        return self._administration.handlers
+        return self.parts.administration.handlers
+
+    @property
+    def signs(self) -> Signs:
+        """Whether every part lives and can do its work."""
+        return self.parts.signs
 
     def plan(self, config: Config) -> Plan:
         """Return what another configuration would change."""
@@ -131,58 +119,88 @@ class App:
 
     def tell_configuration(self, *, refused: Sequence[str] = ()) -> None:
         """Publish that a configuration is in force now, or why another one was ``refused``, line by line."""
-        self._bulletin.configured(refused)
+        self.parts.bulletin.configured(refused)
 
     async def reload(self, config: Config) -> Plan:
         """Put another configuration in force and return what has changed; whoever that does not concern goes on.
 
-        What counts from the next start on stays as it is. Raises JitneyError; then nothing has changed.
+        What counts from the next start on stays as it is. Raises JitneyError; then nothing has changed, or it is
+        ``unfinished``: to be done by another reload, also with the same.
         """
+        parts = self.parts
         async with self._reloading:
             found = plan(self.config, config)
             if found.changes:
                 await self._swap(found, with_fixed(config, self.config))
+            elif self.unfinished:
+                await self._finish()
+            await parts.connection.subscribe([Subscription(pattern) for pattern in parts.discovery.subscriptions])
+            await parts.connection.watch()
+            hear(parts.store, parts.connection.held)
             return found
+
+    async def vault_mark(self) -> tuple[int, ...]:
+        """Return numbers that are others when a secret of the configuration was kept or erased; raises StoreError."""
+        return await self.parts.store.read(rows.mark)
 
     async def _swap(self, found: Plan, config: Config) -> None:
         """Build the new beside the old, and put it in its place."""
-        owners = Owners(config.owners)
-        enabled = {name: adapter for name, adapter in config.adapters.items() if adapter.enabled}
+        parts, owners = self.parts, Owners(config.owners)
+        enabled, rests = running(config), at_rest(config)
         begun = {
-            name: build(enabled[name], self._services, tree=self._tree, owners=owners)
+            name: build(enabled[name], parts.services, tree=parts.tree, owners=owners)
             for name, how in found.adapters.items()
             if how != "removed"
         }
         async with asyncio.TaskGroup() as ends:
             for name, how in found.adapters.items():
                 if how != "added":
-                    ends.create_task(self._end(name, begun.get(name), owners), name=f"end of adapter {name}")
-        self.config = config
-        self._guard.use(config)
-        self._logbook.use(config.bus.log_mqtt)
+                    left = {rests[name]} if name in rests else ()
+                    ends.create_task(self._end(name, begun.get(name), owners, left), name=f"end of adapter {name}")
+        self.config = parts.config = config
+        parts.audit.use(config.audit)
+        parts.audit.reloaded(found)
+        parts.guard.use(config)
+        parts.tracing.use(config.tracing)
+        parts.logbook.use(config.bus.log_mqtt)
+        parts.limits.use(config)
         self._serve(owners, enabled)
+        await parts.doorkeeper.settle()
+        parts.rest.use(config)
+        self.unfinished = True
         try:
-            await self._routes.use(config)
-            await self._discovery.use(config)
+            await self._finish()
         finally:
             for runner in begun.values():
-                self._fleet.begin(runner)
-        await self._connection.subscribe([Subscription(pattern) for pattern in self._discovery.subscriptions])
+                parts.fleet.begin(runner)
 
-    async def _end(self, name: str, successor: Runner | None, owners: Owners) -> None:
-        """End an adapter, and take back what its successor, if there is one, will not tell anew."""
-        served = owners.served_by(successor.settings) if successor is not None else ()
-        await self._doors.close(name)
-        await self._fleet.end(name, successor=successor, owners=served)
-        self._services.declarations.forget(name)
+    async def _finish(self) -> None:
+        """Let routes and discovery do as the configuration wants it, which needs the state; raises StoreError."""
+        await self.parts.routes.use(self.config)
+        await self.parts.discovery.use(without_resting(self.config))
+        self.unfinished = False
+
+    async def _end(self, name: str, successor: Runner | None, owners: Owners, left: Collection[str]) -> None:
+        """End an adapter, and take back what its successor, if there is one, will not tell anew, but of ``left``."""
+        parts = self.parts
+        served = owners.served_by(successor.settings) if successor is not None else left
+        parts.services.unclaimed.forget(name)
+        await parts.doors.close(name)
+        await parts.fleet.end(name, successor=successor, owners=served)
+        parts.services.declarations.forget(name)
+        parts.bus.resting.forget(adapter=name)
 
     def _serve(self, owners: Owners, adapters: Collection[str]) -> None:
         """Let every part know the people and the adapters of now."""
-        people, names = owners.ids | RESERVED, {*adapters, ROUTE}
-        self._bus.serve(owners.ids)
-        self._reception.serve(people, names)
-        self._retained.serve(people, names)
-        self._doors.adapters = adapters
+        parts = self.parts
+        people, names = owners.ids | RESERVED, {*adapters, *at_rest(self.config), ROUTE}
+        parts.bus.serve(owners.ids)
+        for quota in parts.outbox.quotas:
+            quota.serve(people)
+        parts.doorkeeper.serve(people)
+        parts.reception.serve(people, names)
+        parts.retained.serve(people, names)
+        parts.doors.adapters = adapters
 
     async def _open(self) -> None:
         config, enter = self.config, self._stack.enter_async_context
@@ -191,197 +209,47 @@ class App:
             from jitney.daemon.broker.sessions.embedded import EmbeddedBroker  # noqa: PLC0415 - an extra, heavy to import
 
             self.broker_url = (await enter(EmbeddedBroker())).url
-        await self._build(store)
-        await self._routes.withdraw()
-        await self._outbox.load()
-        self._stack.push_async_callback(self._keep_the_rest)
-        await self._ledger.load()
-        self._retained.begin()
-        self._serve(Owners(config.owners), self._doors.adapters)
-        await self._discovery.load()
-        await self._routes.load()
-        await enter(self._logbook)
+        parts = Machinery(config, store, state_dir=self._state_dir, broker_url=self.broker_url)
+        await parts.build()
+        self.parts = parts
+        await self._load()
         if config.http.listen or self._handed:
             from jitney.daemon.web.server import serve  # noqa: PLC0415 - costs memory where no port is wanted
 
-            http = config.http
-            page = serve(http.listen, self._health, self._doors, handed=self._handed, metrics=http.metrics)
-            self._port = await enter(page)
+            self._port = await enter(serve(config.http, parts.health, parts.doors, handed=self._handed))
 
-    async def _build(self, store: Store) -> None:
-        self._store = store
-        config = self.config
-        enabled = {name: adapter for name, adapter in config.adapters.items() if adapter.enabled}
-        owners = Owners(config.owners)
-        self._tree = tree = TopicTree(config.mqtt.topic_root)
-        counters = Counters()
-        self._turns = turns = Turns(self._wake)
-        self._ledger = ledger = Ledger(store, marked=turns.ready)
-        self._fleet = Fleet(ledger)
-        self._runners = self._fleet.runners
-        self._outbox = Outbox(store, config.outbox, turns=turns, counters=counters)
-        self._publisher = Publisher(turns, self._outbox, ledger, counters=counters)
-        self._retained = RetainedTree(
-            tree, ledger, instance=config.bus.instance, adapters={*enabled, ROUTE}, version=__version__
-        )
-        replies = Replies(tree, turns, counters)
-        bus = self._bus = Bus(
-            tree, self._outbox, ledger, store=store, owners=owners.ids, settings=config.outbox, counters=counters
-        )
-        vault = Vault(store, self._state_dir, environ=os.environ)
-        self._doors = Doors(config.http.public_url, enabled)
-        self._services = services = Services(
-            bus,
-            ledger,
-            store,
-            counters=counters,
-            doors=self._doors,
-            vault=vault.for_adapter,
-            state_dir=self._state_dir,
-        )
-        self._discovery = Discovery(
-            tree, ledger, store=store, replies=replies, declarations=services.declarations, counters=counters
-        )
-        self._discovery.prepare(config)
-        self._retained.branch = self._discovery
-        self._administration = Administration(tree, replies, instance=config.bus.instance, counters=counters)
-        self._retention = Retention(ledger, store)
-        inbound = Inbound()
-        self._connection = Connection(
-            self._options(await client_id(store, f"jitney-{config.bus.instance}-{token_hex(8)}")),
-            self._publisher,
-            self._retained,
-            inbound=inbound,
-            window=config.mqtt.window,
-            subscriptions=[
-                Subscription(pattern)
-                for pattern in (
-                    tree.filter(CommandTopic),
-                    tree.filter(InboxTopic),
-                    self._administration.pattern,
-                    *self._discovery.subscriptions,
-                )
-            ],
-            replays=lambda: self._retained.patterns,
-            protocol=config.mqtt.protocol,
-        )
-        board = StatusBoard(tree, ledger, adapter=BOARD, owners=())
-        self._guard = Guard(config, board, ready=self._connection.reconciled.wait, counters=counters)
-        self._commands = Commands(replies, store, targets=self._runners, counters=counters)
-        self._reception = Reception(
-            tree,
-            inbound,
-            bus,
-            commands=self._commands,
-            administration=self._administration,
-            store=store,
-            adapters={*enabled, ROUTE},
-            owners=owners.ids | RESERVED,
-            session=lambda: self._connection.session,
-            counters=counters,
-        )
-        self._reception.elsewhere = self._discovery.heard
-        for adapter in enabled.values():
-            self._runners[adapter.name] = build(adapter, services, tree=tree, owners=owners)
-        self._erasure = Erasure(
-            ledger,
-            self._outbox,
-            store,
-            vault=vault.erase,
-            others=self._forget,
-            runners=self._runners,
-            state_dir=self._state_dir,
-            connected=lambda: self._connection.session is not None,
-        )
-        self._logbook = Logbook(tree, turns, instance=config.bus.instance, counters=counters)
-        self._logbook.use(config.bus.log_mqtt)
-        self._administration.handlers["log_level"] = self._logbook.requested
-        self._administration.handlers["erase_owner"] = self._erasure.requested
-        self._administration.handlers.update(late(("owner_usage", "owner_export", "owner_file"), self._kept_of_owners))
-        self._administration.handlers.update(late(("trace",), self._traces))
-        self._health = Health(
-            Parts(
-                connection=self._connection,
-                outbox=self._outbox,
-                ledger=ledger,
-                store=store,
-                runners=self._runners,
-                retained=self._retained,
-                publisher=self._publisher,
-                counters=counters,
-                actions=lambda: self._routes.waiting(),  # noqa: PLW0108 - they are built after it
-            )
-        )
-        self._bulletin = Bulletin(self._health)
-        watched = (self._outbox, self._reception, self._retention, self._discovery)
-        self.signs = Signs(
-            connection=self._connection,
-            outbox=self._outbox,
-            turns=turns,
-            store=store,
-            runners=self._runners,
-            pulses=[part.pulse for part in watched],
-        )
-        self._health.verdict.stuck = Watch(self.signs.lives, clock=time.monotonic).overdue
-        self._routes = Routes(
-            services,
-            tree,
-            outbox=self._outbox,
-            replies=replies,
-            runners=self._runners,
-            administration=self._administration,
-            environ=os.environ,
-            vault=lambda name: vault.get(Entry("", HOUSE, name)),
-            watch=self.signs.lives.append,
-        )
-        self._routes.prepare(config)
-
-    def _kept_of_owners(self) -> Mapping[str, Handler]:
-        from jitney.daemon.service.holdings import Holdings  # noqa: PLC0415 - memory for those who ask
-
-        adapters = lambda: self.config.adapters  # noqa: E731 - those of now, whenever it is asked
-        return Holdings(
-            self._store, self._ledger, self._outbox, adapters=adapters, state_dir=self._state_dir
-        ).handlers()
-
-    def _traces(self) -> Mapping[str, Handler]:
-        from jitney.daemon.delivery.trace_requests import TraceRequests  # noqa: PLC0415 - memory for those who ask
-
-        return {"trace": TraceRequests(self._outbox.traces).requested}
-
-    async def _forget(self, owner: str) -> None:
-        await self._routes.erase(owner)
-        self._discovery.forget(owner)
-
-    def _options(self, client: str) -> ConnectOptions:
-        mqtt = self.config.mqtt
-        will = Message(self._retained.state_topic, self._retained.state("offline"), retain=True)
-        return ConnectOptions(
-            url=self.broker_url,
-            client_id=client,
-            username=mqtt.username,
-            password=mqtt.password,
-            ca_file=mqtt.ca_file,
-            cert_file=mqtt.cert_file,
-            key_file=mqtt.key_file,
-            keepalive=mqtt.keepalive,
-            will=will,
-        )
-
-    def _wake(self) -> None:
-        self._connection.wake()
+    async def _load(self) -> None:
+        """Let every part find what an earlier run has left; what this one will leave is kept at its end."""
+        parts, config = self.parts, self.config
+        in_order = await parts.audit.load()
+        self._stack.push_async_callback(parts.audit.close)
+        self._stack.callback(parts.foreign.close)
+        parts.audit.add("start", outcome="ok" if in_order else "unclean", detail=f"version {__version__}")
+        await parts.routes.withdraw()
+        await parts.outbox.load()
+        self._stack.push_async_callback(self._keep_the_rest)
+        await parts.ledger.load()
+        parts.retained.begin()
+        parts.over.withdraw()
+        self._serve(Owners(config.owners), parts.doors.adapters)
+        parts.rest.use(config)
+        await parts.discovery.load()
+        await parts.routes.load()
+        await self._stack.enter_async_context(parts.logbook)
 
     async def _leave(self, until: float) -> None:
-        for runner in self._runners.values():
+        parts = self.parts
+        for runner in parts.runners.values():
             runner.board.set("offline", "the bus has stopped")
-        self._routes.leave()
-        self._retained.say("state", self._retained.state("offline"))
+        parts.routes.leave()
+        parts.retained.say("state", parts.retained.state("offline"))
         try:
             async with asyncio.timeout_at(max(until, asyncio.get_running_loop().time() + DRAIN_LEAST)):
-                await self._connection.drained(empty=lambda: not self._turns)
-                await self._connection.close()
+                await parts.connection.drained(empty=lambda: not parts.turns)
+                await parts.connection.close()
         except TimeoutError:
             _log.warning("the broker did not confirm everything in time: the rest is kept for the next start")
 
     async def _keep_the_rest(self) -> None:
-        await self._outbox.close(self._publisher.entries(self._connection.window.unconfirmed()))
+        parts = self.parts
+        await parts.outbox.close(parts.publisher.entries(parts.connection.window.unconfirmed()))

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +17,19 @@ from jitney.daemon.config.load import Loaded, Vault, examine
 from jitney.daemon.config.plan import Plan
 from jitney.daemon.config.problems import ConfigError, Problem
 from jitney.daemon.config.schema import Config
-from jitney.daemon.config.watched import Mark, look
+from jitney.daemon.config.watched import Mark, Marks, look
 from jitney.daemon.service.notify import Notifier
+from jitney.daemon.store.store import StoreError
 from jitney.topics import JitneyError
 
 LOOK: Final = 2.0
 """Seconds between two looks at the files; one that is still being written is looked at once more."""
+
+AGAIN: Final = 10.0
+"""Seconds after which it is tried again what could not be done for a reason that may pass."""
+
+VAULT: Final = Path("vault")
+"""Stands among the files for the secrets in the vault; every file has an absolute path."""
 
 INVALID: Final = "invalid_configuration"
 """The code of an answer that the file is wrong."""
@@ -39,10 +48,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Reloading:
-    """Reads the configuration again when it is ``wanted``, when somebody asks, or when a file of it has changed.
+    """Reads the configuration again when it is ``wanted``, when somebody asks, or when it or a secret has changed.
 
     What is wrong with the file is told where everybody looks, and the old configuration stays in force. ``seen`` are
-    the files as they were when the configuration that is in force was read, or just before.
+    its files and those of its secrets as they were when the configuration that is in force was read, or just before.
     """
 
     def __init__(
@@ -54,7 +63,7 @@ class Reloading:
         vault: Vault | None,
         notifier: Notifier,
         wanted: asyncio.Event,
-        seen: Mapping[Path, Mark | None],
+        seen: Marks,
     ) -> None:
         self._app = app
         self._path = path
@@ -64,6 +73,8 @@ class Reloading:
         self._lock = asyncio.Lock()
         self._wanted = wanted
         self._seen = seen
+        self._secrets: frozenset[Path] = frozenset(seen)
+        self._due = inf
         self._group: asyncio.TaskGroup | None = None
         app.administration["reload"] = self._requested
 
@@ -72,6 +83,7 @@ class Reloading:
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
+                self._seen = {**await self._look(), **self._seen}
                 while True:
                     await self._until_wanted()
                     self._wanted.clear()
@@ -100,10 +112,14 @@ class Reloading:
             with self._notifier.reloading():
                 before = await self._look()
                 try:
+                    if not only_plan:
+                        await self._finish()
                     loaded = await asyncio.to_thread(examine, self._path, environ=self._environ, vault=self._vault)
                     self._check(loaded.config)
                     if only_plan:
                         return _outcome(loaded, self._app.plan(loaded.config), done=False)
+                    self._secrets = frozenset(loaded.marks)
+                    before = {**loaded.marks, **before}
                     return await self._use(loaded)
                 except JitneyError as error:
                     if not only_plan:
@@ -135,10 +151,25 @@ class Reloading:
         return _outcome(loaded, found, done=True)
 
     def _told(self, error: JitneyError) -> None:
-        lines = tuple(str(error).splitlines())
-        _log.error("the configuration cannot be used: the old one stays in force", problems=list(lines))
+        lines = tuple(log.mask(str(error)).splitlines())
+        if self._app.unfinished:
+            _log.error("the configuration is in force but for routes or discovery: tried again", problems=list(lines))
+        else:
+            _log.error("the configuration cannot be used: the old one stays in force", problems=list(lines))
+        if self._app.unfinished or getattr(error, "passing", False):
+            self._due = asyncio.get_running_loop().time() + AGAIN
+        if isinstance(error, ConfigError):
+            self._secrets |= frozenset(error.secrets)
         self._app.tell_configuration(refused=lines)
-        self._notifier.remark(f"{lines[0] if lines else 'the configuration is wrong'} (kept the old one)")
+        kept = "not all of it is in force yet" if self._app.unfinished else "kept the old one"
+        self._notifier.remark(f"{lines[0] if lines else 'the configuration is wrong'} ({kept})")
+
+    async def _finish(self) -> None:
+        """Do what an earlier reload could not, whatever the files say now."""
+        self._due = inf
+        if self._app.unfinished:
+            with suppress(StoreError):  # it is tried once more, and told, with what the files say
+                await self._app.reload(self._app.config)
 
     async def _until_wanted(self) -> None:
         """Wait until somebody wants it, or until a file is another one than before and is not being written."""
@@ -148,6 +179,8 @@ class Reloading:
                 async with asyncio.timeout(LOOK):
                     await self._wanted.wait()
             except TimeoutError:
+                if asyncio.get_running_loop().time() >= self._due:
+                    return
                 now = await self._look()
                 if now != self._seen and now == before:
                     self._seen = now
@@ -165,8 +198,17 @@ class Reloading:
         except ConfigError as error:
             raise RefusedError(INVALID, str(error)) from error
 
-    async def _look(self) -> Mapping[Path, Mark | None]:
-        return await asyncio.to_thread(look, self._path, self._app.config.files)
+    async def _look(self) -> Marks:
+        found = await asyncio.to_thread(look, self._path, (*self._app.config.files, *self._secrets))
+        return {**found, VAULT: await self._look_into_vault()}
+
+    async def _look_into_vault(self) -> Mark | None:
+        """Return the mark of the secrets in the vault, that of the last time where nobody can look."""
+        try:
+            async with asyncio.timeout(LOOK):
+                return await self._app.vault_mark()
+        except (TimeoutError, StoreError):
+            return self._seen.get(VAULT)
 
 
 class _Asked(Struct, frozen=True, forbid_unknown_fields=True):

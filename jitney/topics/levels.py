@@ -38,7 +38,7 @@ def unescape(level: str) -> str:
         except UnicodeDecodeError:
             text = ""
     if escape(text) != level:
-        message = f"topic level {level!r} is not percent-encoded as Jitney does it"
+        message = f"topic level {level[:80]!r} is not percent-encoded as Jitney does it"
         raise InvalidTopicError(message)
     return text
 

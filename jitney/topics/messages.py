@@ -65,7 +65,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         return self.type.partition(".")[2]
 
 
-def event(
+def event(  # noqa: PLR0913 - the attributes that an event can have, all named
     data: EventData,
     *,
     adapter: str,
@@ -77,11 +77,12 @@ def event(
     causation: str = "",
     correlation: str = "",
     hops: int = 0,
+    traceparent: str = "",
 ) -> Event:
     """Return the event that ``data`` describes; an empty text leaves its attribute out (id, time: made now).
 
-    What a command brings about has its ``hops``, as ``causation`` its causation or, where it has none, its id, and
-    as ``correlation`` its id.
+    What a command brings about has its ``hops`` and ``traceparent``, as ``causation`` its causation or, where it has
+    none, its id, and as ``correlation`` its id.
     """
     now = utc_now()
     return Event(
@@ -96,6 +97,7 @@ def event(
         actor=actor or UNSET,
         causationid=causation or UNSET,
         correlationid=correlation or UNSET,
+        traceparent=traceparent or UNSET,
         data=Raw(_encode(data)),
     )
 

@@ -20,7 +20,8 @@ _PERSON = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 def person(text: str) -> str:
     """Return ``text`` when it can be the id of a person; raises InvalidOwnerError."""
     if _PERSON.fullmatch(text) is None:
-        message = f"{text!r} is not an owner id: use 1 to 32 of a-z, 0-9, '-' and '_', starting with a letter or digit"
+        rule = "use 1 to 32 of a-z, 0-9, '-' and '_', starting with a letter or digit"
+        message = f"{text[:80]!r} is not an owner id: {rule}"
         raise InvalidOwnerError(message)
     return text
 

@@ -1,6 +1,7 @@
 """A whole daemon in the test's process, an adapter that the test plays, and an observer at the broker."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -102,16 +103,20 @@ class Daemon:
         self.task: asyncio.Task[None] | None = None
 
     def context(self, adapter: str = "played") -> Context:
-        return self.app._runners[adapter].context
+        return self.app.parts.runners[adapter].context
 
     async def connected(self) -> None:
         async with asyncio.timeout(DEADLINE):
-            await self.app._connection.reconciled.wait()
+            await self.app.parts.connection.reconciled.wait()
 
     async def drained(self) -> None:
         """Wait until the broker has confirmed everything."""
         app = self.app
-        await until(lambda: not (sum(app._outbox.waiting()) or len(app._connection.window) or app._ledger.waiting()))
+        await until(
+            lambda: (
+                not (sum(app.parts.outbox.waiting()) or len(app.parts.connection.window) or app.parts.ledger.waiting())
+            )
+        )
 
     async def stop(self) -> None:
         assert self.task is not None
@@ -137,12 +142,15 @@ class Observer:
 
     def __init__(self, client: aiomqtt.Client) -> None:
         self.messages: list[aiomqtt.Message] = []
+        self._on: defaultdict[str, list[aiomqtt.Message]] = defaultdict(list)
+        self._events: defaultdict[str, list[Event]] = defaultdict(list)
         self._client = client
         self._news = asyncio.Event()
 
     async def listen(self) -> None:
         async for message in self._client.messages:
             self.messages.append(message)
+            self._on[str(message.topic)].append(message)
             self._news.set()
 
     async def until(self, done: Callable[[], Any]) -> Any:  # noqa: ANN401
@@ -162,10 +170,18 @@ class Observer:
         return self.on(topic)[-1]
 
     def on(self, topic: str) -> list[aiomqtt.Message]:
-        return [message for message in self.messages if str(message.topic) == topic]
+        return list(self._on[topic])
 
     def events(self, topic: str) -> list[Event]:
-        return [cloudevents.decode(payload(message)) for message in self.on(topic)]
+        """Return what was decoded on a topic, each message once: waiting asks again and again."""
+        decoded = self._events[topic]
+        decoded += [cloudevents.decode(payload(message)) for message in self._on[topic][len(decoded) :]]
+        return list(decoded)
+
+    def forget(self) -> None:
+        """Begin anew with nothing."""
+        for kept in (self.messages, self._on, self._events):
+            kept.clear()
 
     async def publish(self, topic: str, body: bytes, **properties: Any) -> None:  # noqa: ANN401
         retain = properties.pop("retain", False)

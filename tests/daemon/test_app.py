@@ -118,7 +118,7 @@ async def test_a_broker_that_is_alive_but_confirms_nothing_is_left_and_everythin
         await daemon.drained()
         link.unconfirming = True
         await daemon.context().emit(tick(1))
-        await until(lambda: daemon.app._connection.health.attempts > 1)
+        await until(lambda: daemon.app.parts.connection.health.attempts > 1)
         link.unconfirming = False
         await observer.until(lambda: len(observer.on(TOPIC)) > 1)
         await daemon.drained()
@@ -137,13 +137,13 @@ async def test_states_of_an_absence_arrive_as_their_last_value_and_a_wiped_broke
         await asyncio.to_thread(broker.kill)
         for value in range(100):
             daemon.context().set_state(State("alice", "lamp", Raw(b'{"value":%d}' % value)))
-        daemon.app._connection.reconciled.clear()
+        daemon.app.parts.connection.reconciled.clear()
         await asyncio.to_thread(broker.start)
         await daemon.connected()
         await daemon.drained()
         held = await retained(broker.port)
         assert held[lamp] == b'{"value":99}'
-        assert held == {topic: line.payload for topic, line in daemon.app._ledger.lines.items()}
+        assert held == {topic: line.payload for topic, line in daemon.app.parts.ledger.lines.items()}
         assert "jitney/alice/state/played/door" in held
 
 
@@ -228,7 +228,7 @@ async def test_an_event_that_went_through_too_many_others_or_is_too_large_is_dro
         await daemon.context().emit(loop, huge, tick(3))
         await observer.message(TOPIC)
         assert numbers(observer) == [3]
-        counted = daemon.app._health.detailed().counters
+        counted = daemon.app.parts.health.detailed().counters
         assert {(count.name, count.reason, count.value) for count in counted} >= {
             ("dropped", "loop", 1),
             ("dropped", "too_large", 1),
@@ -237,15 +237,15 @@ async def test_an_event_that_went_through_too_many_others_or_is_too_large_is_dro
 
 async def test_a_full_disk_refuses_durable_events_and_tells_so(broker: Broker, tmp_path: Path) -> None:
     async with running(config(broker.url, durable=True), tmp_path) as daemon:
-        store = daemon.app._health._store
+        store = daemon.app.parts.health._store
         await store.read(lambda db: db.execute("PRAGMA max_page_count = 20").fetchall())
         big = [msgspec.structs.replace(tick(n), data=Raw(b'{"pad":"%s"}' % (b"x" * 5000))) for n in range(100)]
         with pytest.raises(RefusedError, match="the disk is full"):
             await daemon.context().emit(*big)
-        assert not daemon.app._health.ready()
+        assert not daemon.app.parts.health.ready()
         await store.read(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchall())
         await daemon.context().emit(*big)
-        assert daemon.app._health.ready()
+        assert daemon.app.parts.health.ready()
 
 
 async def test_what_the_broker_refuses_for_good_becomes_a_dead_letter_and_stops_nobody(
@@ -259,7 +259,7 @@ async def test_what_the_broker_refuses_for_good_becomes_a_dead_letter_and_stops_
         await daemon.context().emit(tick(1), tick(2, owner="bob"))
         await observer.message("jitney/bob/event/played/ticked")
         await daemon.drained()
-        store = daemon.app._health._store
+        store = daemon.app.parts.health._store
         await store.committed()
         dead = await store.read(lambda db: db.execute("SELECT owner, topic, reason FROM dead").fetchall())
         assert dead == [("alice", TOPIC, "not_authorised")]
@@ -328,7 +328,7 @@ async def test_after_the_configured_attempts_an_adapter_is_given_up(broker: Brok
         await observer.until(
             lambda: any(b"given up after 3" in payload(m) for m in observer.on("jitney/bob/status/played"))
         )
-        assert daemon.app._runners["played"].attempts == 3
+        assert daemon.app.parts.runners["played"].attempts == 3
 
 
 async def test_an_adapter_of_one_person_shows_its_status_to_nobody_else(broker: Broker, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ async def reply(observer: Observer, topic: str = "jitney/alice/reply/_/_") -> di
 
 
 def refusals(daemon: Daemon) -> dict[tuple[str, str, str], int]:
-    counted = daemon.app._bus._counters.items()
+    counted = daemon.app.parts.bus._counters.items()
     return {(owner, adapter, reason): number for name, owner, adapter, reason, number in counted if name == "dropped"}
 
 
@@ -131,7 +131,7 @@ async def test_one_person_cannot_command_another_persons_adapter(broker: Broker,
 
 
 async def kept(daemon: Daemon) -> bool:
-    store = daemon.app._health._store
+    store = daemon.app.parts.health._store
     return bool(await store.read(lambda db: db.execute("SELECT 1 FROM command").fetchall()))
 
 
@@ -141,7 +141,7 @@ async def test_a_command_that_was_accepted_before_a_crash_is_carried_out_by_the_
     async with observing(broker.port) as observer:
         async with running(config(broker.url), tmp_path) as daemon:
             await daemon.connected()
-            daemon.app._commands.begin = lambda _: None  # type: ignore[method-assign]  # the crash comes first
+            daemon.app.parts.commands.begin = lambda _: None  # type: ignore[method-assign]  # the crash comes first
             await observer.publish(ECHO, b'{"n":1}')
             await until(lambda: kept(daemon))
         assert not observer.on("jitney/alice/reply/_/_")
@@ -319,10 +319,13 @@ async def test_a_cloudevent_in_binary_mode_becomes_an_event(broker: Broker, tmp_
         assert (event.type, event.subject, msgspec.json.decode(event.data)) == ("inbox.bell", "front", {"n": 1})
 
 
-async def test_the_inbox_of_somebody_who_is_not_configured_is_nobodys(broker: Broker, tmp_path: Path) -> None:
+async def test_the_inbox_of_somebody_who_is_not_configured_is_heard_by_nobody(broker: Broker, tmp_path: Path) -> None:
     async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
         await daemon.connected()
         await observer.publish("jitney/mallory/inbox/nodered/a", b"{}")
+        assert "jitney/mallory/inbox/+/+" not in daemon.app.parts.connection.held
+        mallorys = Incoming("jitney/mallory/inbox/nodered/a", b"{}", retain=False, packet_id=0)
+        daemon.app.parts.connection.received(mallorys)  # as one that was on its way when she was removed
         await observer.publish("jitney/alice/inbox/nodered/a%2", b"{}")
         await observer.publish("jitney/alice/inbox/nodered/good", b"{}")
         await observer.message("jitney/alice/event/nodered/good")
@@ -336,13 +339,13 @@ async def test_a_source_whose_outbox_is_full_is_refused_and_another_one_of_the_s
     monkeypatch.setattr(Outbox, "full", lambda self, lane, number: lane.adapter == "camera" or full(self, lane, number))
     async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
         await daemon.connected()
-        session = daemon.app._connection.session
+        session = daemon.app.parts.connection.session
         assert session is not None
         both = [
             Taken(Incoming(f"jitney/alice/inbox/{source}/moved", b"{}", retain=False, packet_id=0), session)
             for source in ("camera", "door")
         ]
-        await daemon.app._reception._keep(both)
+        await daemon.app.parts.reception._keep(both)
         await observer.message("jitney/alice/event/door/moved")
         assert refusals(daemon) == {("alice", "inbox", "outbox_full"): 1}
         assert (await reply(observer))["error"]["code"] == "outbox_full"
@@ -357,7 +360,7 @@ async def test_two_people_whose_tools_use_the_same_id_are_both_answered_where_th
     question = b'{"specversion":"1.0","id":"1","data":{}}'
     async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
         await daemon.connected()
-        session = daemon.app._connection.session
+        session = daemon.app.parts.connection.session
         assert session is not None
         asked = {owner: f"jitney/{owner}/reply/desk/of-{owner}" for owner in ("alice", "bob")}
         both = [
@@ -369,7 +372,7 @@ async def test_two_people_whose_tools_use_the_same_id_are_both_answered_where_th
             )
             for owner, topic in asked.items()
         ]
-        await daemon.app._reception._keep(both)
+        await daemon.app.parts.reception._keep(both)
         for owner, topic in asked.items():
             assert (await reply(observer, topic))["data"] == {"to": owner.title()}
 

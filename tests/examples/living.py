@@ -97,7 +97,7 @@ class Household:
 
     async def settled(self, daemon: Daemon) -> None:
         """Wait until all that routes wanted has been done, and everything that came of it has been seen."""
-        routing = daemon.app._routes.routing
+        routing = daemon.app.parts.routes.routing
         assert routing is not None
         await until(lambda: not routing.executor.waiting())
         await daemon.drained()
@@ -168,9 +168,9 @@ async def at_home(house: Household, folder: Path, *examples: str, radio_of: str 
     path.write_text("\n".join([text, *map(example, examples)]), encoding="utf-8")
     settings = load(path, environ={"HOME_TOKEN": house.home.token, "STRAVA_SECRET": SECRET})
     async with running(settings, folder / "state") as daemon:
-        house.strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app._doors.port}")
+        house.strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app.parts.doors.port}")
         await daemon.connected()
-        await until(lambda: all(daemon.app._runners[name].context.is_online for name in settings.adapters))
+        await until(lambda: all(daemon.app.parts.runners[name].context.is_online for name in settings.adapters))
         yield daemon
 
 

@@ -43,9 +43,9 @@ async def living(broker: Broker, folder: Path) -> AsyncIterator[tuple[Household,
     async with household(broker) as house:
         settings = load(written(house, folder), environ={"HOME_TOKEN": house.home.token, "STRAVA_SECRET": SECRET})
         async with running(settings, folder / "state") as daemon:
-            house.strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app._doors.port}")
+            house.strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app.parts.doors.port}")
             await daemon.connected()
-            await until(lambda: all(daemon.app._runners[name].context.is_online for name in settings.adapters))
+            await until(lambda: all(daemon.app.parts.runners[name].context.is_online for name in settings.adapters))
             yield house, daemon
 
 

@@ -13,7 +13,7 @@ NOON = (datetime.now(UTC) + timedelta(days=1)).astimezone().replace(hour=12, min
 
 def let_it_be(daemon: Daemon, hours: float) -> None:
     """Let it be so many hours after noon for routes and what they do."""
-    routing = daemon.app._routes.routing
+    routing = daemon.app.parts.routes.routing
     assert routing is not None
     routing.router._clock = routing.executor._clock = lambda: NOON.timestamp() + hours * 3600
 

@@ -92,6 +92,8 @@ class RecordingContext:
         self.alerts: dict[tuple[str, str], tuple[str, str]] = {}
         self.resolved: list[tuple[str, str]] = []
         self.counts: Counter[str] = Counter()
+        self.audited: list[tuple[str, str, str, str]] = []
+        self.strangers: dict[tuple[str, str], str] = {}
         self.kept = {} if kept is None else kept
         self.vault = vault or RecordingVault()
         self.public_url = public_url
@@ -167,8 +169,17 @@ class RecordingContext:
         self.resolved.append((owner, alert))
         self._wake()
 
-    def count(self, what: str, number: int = 1) -> None:
+    def unclaimed(self, kind: str, external_id: str, *, hint: str = "") -> None:
+        self.strangers[kind, external_id] = hint
+        self._wake()
+
+    def count(self, what: str, number: int = 1, *, owner: str = "") -> None:
+        del owner
         self.counts[what] += number
+        self._wake()
+
+    def audit(self, owner: str, what: str, *, outcome: str = "ok", detail: str = "") -> None:
+        self.audited.append((owner, what, outcome, detail))
         self._wake()
 
     async def load(self, key: str) -> bytes | None:
@@ -194,6 +205,10 @@ class RecordingContext:
     def folder(self, owner: str) -> Path:
         assert self._folders is not None, "give RecordingContext folders=tmp_path"
         return self._folders / owner / self.name
+
+    def room(self, owner: str) -> int:
+        del owner
+        return 500_000_000
 
     @property
     def status(self) -> str:

@@ -11,6 +11,8 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Final, Self
 
+from tests.fakes.ports import free_port
+
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 20.0
 _HOST: Final = "127.0.0.1"
@@ -74,7 +76,7 @@ class Broker:
         if self._child is not None:
             raise self._error("runs already")
         for _ in range(1 if self.port else _ATTEMPTS):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             if self._launch(port):
                 break
             self.kill()
@@ -129,6 +131,7 @@ class Broker:
             "user root",  # only looked at when started by root: it must be able to write into the test's folder
             "log_dest stderr",
             "max_queued_messages 0",
+            "set_tcp_nodelay true",  # else a small packet may wait 40 ms until the one before it is acknowledged
             *([f"persistence true\npersistence_location {self.folder}/\nautosave_interval 1"] * self._persistence),
             *self._extra,
         ]
@@ -175,9 +178,3 @@ class Broker:
 
     def _error(self, what: str) -> BrokerError:
         return BrokerError("\n".join([f"mosquitto on port {self.port or 'any'} {what}", *list(self.log)[-20:]]))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-PUBACK = 0x40
-"""The first byte of a PUBACK; what begins with one is nothing else in these tests."""
+PUBACK = b"\x40\x02"
+PUBACK_BYTES = 4
+"""How a PUBACK without a reason begins, and how long it is; what begins so is nothing else in these tests."""
 
 
 class Proxy:
@@ -55,12 +56,19 @@ class Proxy:
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
         try:
             while data := await source.read(65_536):
-                if not (answers and (self.deaf or (self.unconfirming and data[0] == PUBACK))):
-                    sink.write(data)
+                passed = self._passed(data) if answers else data
+                if passed:
+                    sink.write(passed)
                     await sink.drain()
         except OSError:
             pass
         sink.transport.abort()
+
+    def _passed(self, data: bytes) -> bytes:
+        """Return what is let through of an answer: what came together with a PUBACK goes on without it."""
+        while self.unconfirming and data.startswith(PUBACK):
+            data = data[PUBACK_BYTES:]
+        return b"" if self.deaf else data
 
 
 @asynccontextmanager

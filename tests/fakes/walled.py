@@ -18,7 +18,7 @@ from jitney.daemon.access.passwords import password_line
 from jitney.daemon.access.reconcile import plan
 from jitney.daemon.access.render import render
 from jitney.daemon.access.visitor import Login
-from jitney.daemon.config.schema import Config, DiscoverySettings, MqttSettings, OwnerSettings
+from jitney.daemon.config.schema import Config, DiscoverySettings, HttpSettings, MqttSettings, OwnerSettings
 from tests.conftest import StartBroker
 from tests.fakes.mosquitto import Broker
 
@@ -49,6 +49,7 @@ def household(owners: Iterable[str] = OWNERS, **changes: object) -> Config:
     return msgspec.structs.replace(
         Config(
             mqtt=MqttSettings(username=DAEMON.username, password=DAEMON.password, keepalive=5),
+            http=HttpSettings(listen=""),
             owners=people,
             discovery=DiscoverySettings(enabled=True),
         ),

@@ -250,6 +250,17 @@ def test_a_name_longer_than_mqtt_can_carry_is_refused() -> None:
             TREE.name(StateTopic("alice", "home", subject))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [f"jitney/alice/event/a/{'%' * 60_000}", f"jitney/{'x' * 60_000}/event/a/b", f"{'x' * 60_000}"],
+    ids=["level", "owner", "root"],
+)
+def test_the_error_of_a_long_name_is_short_for_it_goes_into_logs_and_answers(name: str) -> None:
+    with pytest.raises(InvalidTopicError) as error:
+        TopicTree().parse(name)
+    assert len(str(error.value)) < 500
+
+
 @pytest.mark.parametrize("root", ["jitney", "house/jitney", "a/b/c", "ünïcode", "a b"])
 def test_a_root_may_have_several_levels(root: str) -> None:
     tree = TopicTree(root)

@@ -109,6 +109,7 @@ class Demo:
                 causation=(cause.causation or cause.id) if cause else "",
                 correlation=cause.id if cause else "",
                 hops=cause.hops if cause else 0,
+                traceparent=cause.traceparent if cause else "",
             )
         )
 

@@ -5,7 +5,7 @@ context that triggered it, as parent. The context of our own calls is in their r
 result does. Of a service call the first event is ``call_service``: it tells which of our calls has its context.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -14,6 +14,9 @@ from jitney.adapters.homeassistant.frames import Origin
 from jitney.adapters.homeassistant.owners import Owners
 from jitney.adapters.homeassistant.recent import Recent
 from jitney.topics import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _REMEMBERED: Final = 4096
 _SECONDS: Final = 600.0
@@ -64,6 +67,8 @@ class Causes:
         """The user whose token this is; give Jitney its own, else that person's doings look like its own."""
         self.sees_calls = False
         """Whether ``call_service`` events are seen, which only an administrator's token is allowed."""
+        self.stranger: Callable[[str], None] = lambda _user_id: None
+        """Told of each doing of a user who is nobody here and not us."""
         self._own: Recent[Cause] = Recent(most=_REMEMBERED, seconds=_SECONDS)
         self._led: Recent[Cause] = Recent(most=_REMEMBERED, seconds=_SECONDS)
         self._calls: list[Call] = []
@@ -111,6 +116,8 @@ class Causes:
                 self._learn(unknown[0], origin.id)
                 return unknown[0].cause
         owner = owners.of_user(user_id)
+        if not owner and not own:
+            self.stranger(user_id)
         self._led.put(origin.id, Cause(owner, owner or user_id))
         return Cause(owner, owner or user_id, own=own)
 

@@ -141,6 +141,13 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             yield self.person
         yield from self.users
 
+    @staticmethod
+    def claimed_as(external_id: str) -> str:
+        """Return the key of an external id: a person entity or a user id; empty for anything else."""
+        if _PERSON.fullmatch(external_id):
+            return "person"
+        return "users" if _USER.fullmatch(external_id) else ""
+
 
 def _check_globs(patterns: tuple[str, ...]) -> None:
     """Raise ValueError for a pattern that no entity id matches."""

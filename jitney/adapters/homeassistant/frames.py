@@ -1,7 +1,8 @@
 """What Home Assistant sends: from bytes to typed structs, whatever the bytes are.
 
 A frame is one JSON object or, after ``coalesce_messages``, a list of them, results and events mixed, with keys in any
-order. Texts are kept as they are and attributes are passed through unread: both are only copied on.
+order. Texts are kept as they are and attributes are passed through unread: both are only copied on, once it is sure
+that all is UTF-8.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -126,6 +127,7 @@ _full_states = msgspec.json.Decoder(list[FullState]).decode
 def items(frame: bytes, odd: Odd) -> list[Item]:
     """Return what is in a frame, in order; what cannot be read is told to ``odd`` and left out."""
     try:
+        _check_text(frame)
         messages = _fast(frame)
     except ERRORS:
         return [item for part in _parts(frame, odd) for item in _item(part, odd)]
@@ -146,6 +148,7 @@ def items(frame: bytes, odd: Odd) -> list[Item]:
 def answers(frame: bytes) -> tuple[list[Answer], bool]:
     """Return the results in a frame, and whether there is something else in it."""
     try:
+        _check_text(frame)
         found = _answers(frame)
     except ERRORS:
         return [
@@ -215,9 +218,17 @@ def _parts(frame: bytes | Raw, odd: Odd) -> Sequence[bytes | Raw]:
         return ()
 
 
+def _check_text(part: bytes | Raw) -> None:
+    """Raise UnicodeDecodeError for what is not UTF-8: not even what is passed through unread may be anything else."""
+    raw = bytes(part)
+    if not raw.isascii():
+        raw.decode()
+
+
 def _item(part: bytes | Raw, odd: Odd) -> Iterable[Item]:
     """Return the one item of a message, or nothing."""
     try:
+        _check_text(part)
         message = _loose(part)
         if message.type == "result":
             return (_answer(part),)

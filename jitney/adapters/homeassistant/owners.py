@@ -75,6 +75,10 @@ class Owners:
         """Return the owner of a device by its area, empty when there is none."""
         return self._areas.get(self._places.of_device(device_id), "")
 
+    def strangers(self) -> list[str]:
+        """Return the persons of Home Assistant who are nobody here."""
+        return [entity_id for entity_id, _ in self._persons.items() if entity_id not in self._claimed]
+
     def of_user(self, user_id: str) -> str:
         """Return the owner who is this user of Home Assistant, empty when nobody is."""
         return self._users.get(user_id, "")

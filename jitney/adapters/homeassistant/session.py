@@ -49,6 +49,7 @@ class Session:
         """Follow until the connection ends, which raises DisconnectedError in a group."""
         name = self._ctx.name
         self._memory.house.belong(self._ctx)
+        self._memory.causes.stranger = lambda user_id: self._ctx.unclaimed("user", user_id)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._connection.read(self._processor.backlog), name=f"{name}: reader")
             group.create_task(self._processor.run(), name=f"{name}: processor")
@@ -145,6 +146,8 @@ class Session:
         except RequestError as error:
             message = f"Home Assistant does not give its states: {error}"
             raise DisconnectedError(message) from error
+        for entity_id in house.owners.strangers():
+            self._ctx.unclaimed("person", entity_id)
 
     async def _keep_fresh(self) -> None:
         """Compare again whenever what is known may be wrong, and when Home Assistant has settled after a start."""

@@ -44,6 +44,7 @@ class Meshtastic:
         "factory_reset",
         "get_device_config",
     )
+    controls: ClassVar[tuple[str, ...]] = ("set_owner", "set_mqtt", "reboot", "shutdown", "factory_reset")
     examine = staticmethod(findings)
 
     def __init__(self, name: str, config: settings.Config) -> None:

@@ -150,3 +150,8 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Yield what only one owner can be, in one spelling."""
         for node in self.nodes:
             yield f"!{node_number(node):08x}"
+
+    @staticmethod
+    def claimed_as(external_id: str) -> str:
+        """Return the key of an external id: the id of a node; empty for anything else."""
+        return "nodes" if external_id.startswith("!") and node_number(external_id) is not None else ""

@@ -166,5 +166,6 @@ class Control:
                 actor=command.owner,
                 causation=command.causation or command.id,
                 hops=command.hops,
+                traceparent=command.traceparent,
             )
         )

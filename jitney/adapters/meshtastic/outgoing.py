@@ -48,8 +48,8 @@ class Packet(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Outgoing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One packet of an ``owner`` on its way; ``command`` is the id of the command that asked for it.
 
-    ``causation`` is the event that led to that, and ``hops`` what the events that follow carry. ``asker`` is the number
-    of the node that an automatic answer is for, where that is known.
+    ``causation`` is the event that led to that, ``hops`` and ``traceparent`` what the events that follow carry.
+    ``asker`` is the number of the node that an automatic answer is for, where that is known.
     ``accepted``, ``until`` (its time to live), ``handed`` (given to the radio) and ``deadline`` (the command's) are in
     Unix seconds, ``patience`` is how many seconds after ``handed`` an answer may come. ``handing`` is written before
     it is given to the radio: if that is all that is known after a crash, it may be on the air or not. What is not
@@ -67,6 +67,7 @@ class Outgoing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: str = ""
     hops: int = 0
     causation: str = ""
+    traceparent: str = ""
     deadline: float = 0.0
     asker: int = 0
     part: int = 1
@@ -122,4 +123,5 @@ def sending(item: Outgoing, *, adapter: str) -> Event:
         subject=item.id,
         causation=item.cause,
         hops=item.hops,
+        traceparent=item.traceparent,
     )

@@ -84,7 +84,9 @@ class Requests:
         until = item.accepted + (asked.ttl or ANSWER_TIME_TO_LIVE)
         return replace(item, until=until, asker=where.number if direct else asker)
 
-    def step(self, owner: str, number: int, *, hop_limit: int | None, hops: int, causation: str) -> Outgoing:
+    def step(
+        self, owner: str, number: int, *, hop_limit: int | None, hops: int, causation: str, traceparent: str = ""
+    ) -> Outgoing:
         """Return the traceroute of a sweep to one node."""
         packet = Packet(
             port=Port.TRACEROUTE_APP,
@@ -105,6 +107,7 @@ class Requests:
             patience=SWEEP_PATIENCE,
             hops=hops,
             causation=causation,
+            traceparent=traceparent,
             persistent=False,
         )
 
@@ -221,6 +224,7 @@ class Requests:
             command=command.id,
             hops=command.hops,
             causation=command.causation,
+            traceparent=command.traceparent,
             deadline=command.deadline,
             text=text,
             part=part,

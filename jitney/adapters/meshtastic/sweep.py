@@ -38,6 +38,7 @@ class _Plan(Struct):
     ended: asyncio.Event
     hops: int = 0
     cause: str = ""
+    traceparent: str = ""
     done: int = 0
     reached: int = 0
     why: str = ""
@@ -91,6 +92,7 @@ class Sweeps:
             asyncio.Event(),
             hops=command.hops,
             cause=command.causation or command.id,
+            traceparent=command.traceparent,
         )
         self._begin.set()
         seconds = round(len(nodes) * self._limits.sweep_every)
@@ -156,7 +158,14 @@ class Sweeps:
 
     async def _trace(self, plan: _Plan, number: int) -> Outgoing:
         """Ask for the way to a node; return what became of that."""
-        item = self._requests.step(plan.owner, number, hop_limit=plan.hop_limit, hops=plan.hops, causation=plan.cause)
+        item = self._requests.step(
+            plan.owner,
+            number,
+            hop_limit=plan.hop_limit,
+            hops=plan.hops,
+            causation=plan.cause,
+            traceparent=plan.traceparent,
+        )
         try:
             await self._sender.accept([item])
         except RefusedError as error:
@@ -199,6 +208,7 @@ class Sweeps:
                     subject=plan.id,
                     causation=plan.cause,
                     hops=plan.hops,
+                    traceparent=plan.traceparent,
                 )
             )
         except RefusedError:

@@ -79,6 +79,9 @@ class Translator:
             return []
         radio = self._info.number
         owner = self._owners.of(packet.sender)
+        if self._owners.is_shared and packet.sender != radio and not self._owners.is_mapped(packet.sender):
+            node = self._nodes.get(packet.sender)
+            self._ctx.unclaimed("node", node_id(packet.sender), hint=node.long_name if node is not None else "")
         first = self._duplicates.is_first(owner, packet)
         found = data_of(packet, radio=radio)
         data = None if isinstance(found, Nothing) else found
@@ -142,6 +145,7 @@ class Translator:
             owner=owner,
             hops=asked.hops if asked else 0,
             causationid=(asked.cause or UNSET) if asked and asked.owner == owner else UNSET,
+            traceparent=(asked.traceparent or UNSET) if asked and asked.owner == owner else UNSET,
             data=Raw(_encode(data)),
         )
 

@@ -44,7 +44,7 @@ class Apps:
             name: OAuth(http, app, oauth_url=config.oauth_url, timeout=config.timeout)
             for name, app in config.apps.items()
         }
-        self.tokens = Tokens(ctx.vault, self.oauths, clock=timing.now)
+        self.tokens = Tokens(ctx.vault, self.oauths, clock=timing.now, audit=ctx.audit)
         self.apis = {
             name: Api(
                 http, api_url=config.api_url, limiter=self.limiters[name], tokens=self.tokens, timeout=config.timeout

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 Url = Annotated[str, Meta(extra={"expects": "a URL"})]
 
 _CLIENT_ID: Final = re.compile(r"[0-9]{1,12}")
+_ATHLETE: Final = re.compile(r"[1-9][0-9]{0,17}")
 _NEAR: Final = 0.65
 """How alike two words must be for one to be a slip for the other; 1 is the same."""
 
@@ -138,6 +138,11 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.athlete:
             yield str(self.athlete)
 
+    @staticmethod
+    def claimed_as(external_id: str) -> str:
+        """Return the key of an external id: the number of an athlete; empty for anything else."""
+        return "athlete" if _ATHLETE.fullmatch(external_id) else ""
+
 
 _ANYBODY: Final = Identity()
 
@@ -149,6 +154,8 @@ def identity(owner: Owner | None) -> Identity:
 
 def _meant(sport: str) -> str:
     """Return a remedy for a sport type that there is not."""
+    from difflib import get_close_matches  # noqa: PLC0415 - memory for whoever has mistyped something
+
     known = {one.lower(): one for one in SPORTS}
     near = get_close_matches(sport.lower(), known, n=1, cutoff=_NEAR)
     return f'did you mean "{known[near[0]]}"?' if near else 'expected one such as "Ride", "Run" or "TrailRun"'

@@ -267,6 +267,7 @@ class House:
             subject=f"athlete/{grant.athlete}",
         )
         await self._ctx.emit(ended)
+        self._ctx.audit(grant.owner, "sign_out", detail=f"app {grant.app}, by the {by}")
         await athlete.erase()
         await self._apps.tokens.forget(grant)
         await self._ctx.vault.delete(grant.owner)
@@ -286,6 +287,8 @@ class House:
         return PhotoFiles(
             self._ctx.folder(owner) / "photos",
             self._config.photo_mb * MEGABYTE,
+            room=lambda: self._ctx.room(owner),
+            full=lambda: self._ctx.count("files_full", owner=owner),
             origin=f"{api.scheme}://{api.netloc}",
             clock=self._timing.now,
         )

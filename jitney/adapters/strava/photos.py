@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -58,7 +59,8 @@ class _File(NamedTuple):
 class PhotoFiles:
     """The photos of one owner in ``folder``: at most ``most``, together at most ``most_bytes``; the oldest go first.
 
-    They are downloaded over https only, or from ``origin`` (a scheme, host and port), without redirects.
+    ``room`` returns how many bytes there is room for besides, and ``full`` learns that this was not enough. They are
+    downloaded over https only, or from ``origin`` (a scheme, host and port), without redirects.
     """
 
     def __init__(
@@ -67,12 +69,16 @@ class PhotoFiles:
         most_bytes: int,
         *,
         most: int = 100,
+        room: Callable[[], int] = lambda: sys.maxsize,
+        full: Callable[[], None] = lambda: None,
         origin: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
         self._most = most
+        self._room = room
+        self._full = full
         self._origin = origin.rstrip("/").lower()
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -98,7 +104,9 @@ class PhotoFiles:
                 return None
             ending, body = await self._download(http, photo.url)
             name = f"{photo.unique_id}.{ending}"
-            kept = await self._disk(lambda: self._store(name, body, taken=taken))
+            kept, enough = await self._disk(lambda: self._store(name, body, taken=taken))
+            if not enough:
+                self._full()
             return self._folder / name if kept else None
 
     async def names(self) -> dict[str, str]:
@@ -212,8 +220,8 @@ class PhotoFiles:
                     found.append(_File(status.st_mtime, match[1], entry.name, status.st_size, status.st_ctime))
         return sorted(found)
 
-    def _store(self, name: str, body: bytes, *, taken: float) -> bool:
-        """Write a file and remove what is too much then; returns whether the file itself was kept."""
+    def _store(self, name: str, body: bytes, *, taken: float) -> tuple[bool, bool]:
+        """Write a file and remove what is too much then; returns whether it was kept, and whether there was room."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._unlink(self._unfinished())
         part = self._folder / f".{name.partition('.')[0]}.part"
@@ -230,14 +238,16 @@ class PhotoFiles:
             raise
         files = self._files()
         total = sum(file.size for file in files)
+        room = self._room()
+        enough = min(total, self._most_bytes) <= room
         removed: list[str] = []
-        while total > self._most_bytes or len(files) > self._most:
+        while total > min(self._most_bytes, room) or len(files) > self._most:
             oldest = files.pop(0)
             total -= oldest.size
             self._left_out = max(self._left_out, oldest.taken)
             removed.append(oldest.name)
         self._unlink(removed)
-        return name not in removed
+        return name not in removed, enough
 
     def _erase(self) -> None:
         self._unlink(file.name for file in self._files())

@@ -189,9 +189,11 @@ class SignIn:
             before = await self._store(grant, told, deadline)
         except RefusedError as error:
             self._ctx.count("refused_sign_ins")
+            self._ctx.audit(asked.owner, "sign_in", outcome=error.code, detail=f"app {asked.app}")
             self._ctx.log.info("a sign-in at Strava was refused", owner=asked.owner, app=asked.app, code=error.code)
             raise
         self._ctx.count("sign_ins")
+        self._ctx.audit(grant.owner, "sign_in", detail=f"app {grant.app}")
         self._ctx.log.info("a Strava account was connected", owner=grant.owner, app=grant.app, scopes=grant.scopes)
         await self._connected(grant)
         if before is not None and before.app != grant.app:

@@ -7,7 +7,7 @@ not kept locks the owner out. So whatever has been begun is carried to its end, 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -33,13 +33,31 @@ _A_WHILE: Final = 3600.0
 T = TypeVar("T")
 
 
-class Tokens:
-    """The tokens of all grants of one adapter; ``oauths`` by the name of the app, the clock tells Unix seconds."""
+class Audit(Protocol):
+    """Where it is told that a token was refreshed: ``audit`` of the context."""
 
-    def __init__(self, vault: Vault, oauths: Mapping[str, OAuth], *, clock: Callable[[], float] = time.time) -> None:
+    def __call__(self, owner: str, what: str, /, *, outcome: str = "ok", detail: str = "") -> None:
+        """Tell it."""
+
+
+class Tokens:
+    """The tokens of all grants of one adapter; ``oauths`` by the name of the app, the clock tells Unix seconds.
+
+    ``audit`` is told of each refresh.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        oauths: Mapping[str, OAuth],
+        *,
+        clock: Callable[[], float] = time.time,
+        audit: Audit = lambda *_, **__: None,
+    ) -> None:
         self._vault = vault
         self._oauths = oauths
         self._clock = clock
+        self._audit = audit
         self._held: dict[tuple[str, int], _Held] = {}
 
     async def keep(self, grant: Grant, answer: TokenAnswer) -> None:
@@ -116,7 +134,9 @@ class Tokens:
             answer = await self._oauth(grant).refresh(used)
         except GrantGoneError:
             held.dead = used
+            self._audit(grant.owner, "token_refresh", outcome="refused", detail=f"app {grant.app}")
             raise
+        self._audit(grant.owner, "token_refresh", detail=f"app {grant.app}")
         held.take(_Kept.of(grant, answer), unsaved=True)
         held.notice_clock(answer, self._clock())
         await self._save(grant, held)

@@ -104,6 +104,8 @@ class Webhook:
             return _COME_AGAIN
         grant = self._grants.by_athlete(push.owner_id) if is_ours else None
         if grant is None or grant.app != app or grant.owner not in self._ctx.owners:
+            if is_ours and grant is None:
+                self._ctx.unclaimed("athlete", str(push.owner_id))
             self._oddities.note("unknown_athlete" if is_ours else "unknown_subscription", app)
             return _FINE
         return await self._keep(

@@ -130,6 +130,13 @@ class FileDevices:
             if not found[owner]:
                 del found[owner]
 
+    def forget(self, owner: str) -> list[str]:
+        """Forget every device of somebody; returns what they were called."""
+        if owner not in self.names():
+            return []
+        with self._changing() as found:
+            return found.pop(owner, [])
+
     @contextmanager
     def _changing(self) -> Iterator[dict[str, list[str]]]:
         """Give the names to change, and write them if nothing is raised; no other command changes them meanwhile."""
@@ -151,6 +158,7 @@ class FileDevices:
     def _write(self, content: bytes) -> None:
         written = self._path.with_suffix(".new")
         try:
+            written.touch(mode=0o600)
             written.write_bytes(content)
             give_to_owner_of_folder(written)
             written.replace(self._path)

@@ -66,6 +66,7 @@ class Client(Struct, frozen=True, kw_only=True):
     username: str
     clientid: str = ""
     textname: str = ""
+    textdescription: str = ""
     disabled: bool = False
     roles: tuple[Member, ...] = ()
     groups: tuple[Member, ...] = ()

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from jitney.daemon.config.resting import resting
 from jitney.daemon.config.schema import Config
 from jitney.daemon.counters import Counters
-from jitney.daemon.log import get
+from jitney.daemon.log import Decay, get
 from jitney.daemon.supervision.status import StatusBoard
 from jitney.topics import HOUSE, JitneyError
 
@@ -35,6 +36,7 @@ class Guard:
         self._ready = ready
         self._counters = counters
         self._changed = asyncio.Event()
+        self._decay = Decay(_log)
 
     def use(self, config: Config) -> None:
         """Do as another configuration wants it, from now on."""
@@ -62,10 +64,11 @@ class Guard:
         except JitneyError as error:
             message, pause = f"it cannot be proved that the broker keeps owners apart: {error}", AGAIN
         if not message:
+            self._decay.over("the walls between owners are proved again")
             self._board.resolve(HOUSE, WALLS)
             return pause
         self._counters.add("walls", owner=HOUSE, adapter=BOARD, reason="open")
-        _log.warning("the walls between owners are not proved", reason=message)
+        self._decay.failed("the walls between owners are not proved", reason=message)
         self._board.alert(HOUSE, WALLS, message=message)
         return pause
 
@@ -80,6 +83,7 @@ class Guard:
         given = {
             owner: Login(login.username, login.password, login.client_id)
             for owner, login in config.access.logins.items()
+            if owner not in resting(config)  # who is not let in
         }
         proofs = await prove(config.mqtt, model(config), given)
         wrong = broken(proofs)

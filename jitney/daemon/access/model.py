@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon.access.filters import covers
+from jitney.daemon.config.resting import resting, without_resting
 from jitney.daemon.config.schema import AdapterSettings, Config
 from jitney.daemon.discovery.names import node_id
 from jitney.topics import HOUSE, TopicTree
@@ -40,12 +41,16 @@ class Rule(Struct, frozen=True, order=True):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Somebody at the broker: ``about`` says who in words, ``username`` is their own login, without any device."""
+    """Somebody at the broker: ``about`` says who in words, ``username`` is their own login, without any device.
+
+    Who is not ``enabled`` may do nothing, and is not to be let in.
+    """
 
     id: str
     about: str
     username: str
     rules: tuple[Rule, ...]
+    enabled: bool = True
 
     def allows(self, action: Action, topic: str) -> bool:
         """Tell whether they may do something; ``topic`` may be a filter when it is to subscribe."""
@@ -104,18 +109,20 @@ def model(config: Config) -> Model:
         message = f"[mqtt] username: {login!r} cannot stand in the rules of a broker"
         raise MisconfiguredError(message)
     owners = [HOUSE, *sorted(config.owners)]
+    away = resting(config)
     everybody = [
         Principal(id=DAEMON, about="the daemon", username=login, rules=_sorted(_daemon(config, tree))),
         *(
             Principal(
                 id=owner,
-                about=f"owner {owner}" if owner != HOUSE else "the house, which is nobody's in particular",
+                about=_about(owner, enabled=owner not in away),
                 username=owner if owner != login else "",
-                rules=_sorted(_owner(owner, tree)),
+                rules=_sorted(_owner(owner, tree)) if owner not in away else (),
+                enabled=owner not in away,
             )
             for owner in owners
         ),
-        *_homes(config, tree),
+        *_homes(without_resting(config), tree),
         Principal(
             id=ADMINISTRATOR,
             about="whoever may ask the bus itself",
@@ -135,6 +142,12 @@ def model(config: Config) -> Model:
         message = f"[mqtt] username: {login!r} is what a device of an owner is called: give the daemon another login"
         raise MisconfiguredError(message)
     return found
+
+
+def _about(owner: str, *, enabled: bool) -> str:
+    if owner == HOUSE:
+        return "the house, which is nobody's in particular"
+    return f"owner {owner}" if enabled else f"owner {owner}, who is disabled"
 
 
 def _daemon(config: Config, tree: TopicTree) -> Iterator[Rule]:

@@ -17,6 +17,10 @@ _RECEIVE: Final = "publishClientReceive"
 _SUBSCRIBES: Final = ("subscribeLiteral", "subscribePattern")
 
 
+WITH_OWNER: Final = "disabled with its owner"
+"""What is noted of a login that we have disabled, so that no other one is enabled again."""
+
+
 class Change(Struct, frozen=True):
     """One thing to do, in words for a person."""
 
@@ -136,6 +140,22 @@ def _clients(model: Model, found: Standing) -> Iterator[Change]:
             roles = {"roles": [{"rolename": wanted}], "groups": []}
             command = {"command": "modifyClient", "username": client.username, **roles}
             yield Change(f"correct login {client.username}: {', '.join(wrong)}", command)
+        yield from _let_in(client, model.principals[device[0]])
+
+
+def _let_in(client: Client, principal: Principal) -> Iterator[Change]:
+    """Yield what disables the login of somebody who is disabled, and what enables one that was disabled with them."""
+    name = client.username
+    if not principal.enabled and not client.disabled:
+        described = {"command": "modifyClient", "username": name, "textdescription": WITH_OWNER}
+        yield Change(f"remember of login {name} why it is disabled", described)
+        disabled = {"command": "disableClient", "username": name}
+        yield Change(f"disable login {name}: {principal.id} is disabled", disabled)
+    elif principal.enabled and client.disabled and client.textdescription == WITH_OWNER:
+        described = {"command": "modifyClient", "username": name, "textdescription": ""}
+        yield Change(f"forget of login {name} why it was disabled", described)
+        enabled = {"command": "enableClient", "username": name}
+        yield Change(f"enable login {name}: {principal.id} is enabled again", enabled)
 
 
 def _notes(model: Model, found: Standing, password: Secret) -> Iterator[str]:

@@ -33,7 +33,9 @@ def render(model: Model, target: Target, devices: Devices) -> Rendered:
 
 
 def _logins(principal: Principal, model: Model, devices: Devices) -> Iterator[tuple[str, str]]:
-    """Yield the logins of a principal, each with whose it is in words."""
+    """Yield the logins of a principal, each with whose it is in words; none of somebody who is disabled."""
+    if not principal.enabled:
+        return
     if principal.username:
         yield principal.about, principal.username
     for device in sorted(devices.get(principal.id, ())):

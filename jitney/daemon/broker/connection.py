@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal, Protocol
 
@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from jitney.daemon.broker.inbound import Inbound
 from jitney.daemon.broker.refusals import Refusal, explain
+from jitney.daemon.broker.rivals import Rivals
 from jitney.daemon.broker.session import (
     REFUSED,
     BrokerRefusedError,
@@ -22,6 +23,7 @@ from jitney.daemon.broker.session import (
     ProtocolUnsupportedError,
     Session,
     Subscription,
+    TakenOverError,
 )
 from jitney.daemon.broker.sessions.dial import dial
 from jitney.daemon.broker.window import Window
@@ -46,7 +48,11 @@ CONFIRMATION_DEADLINE = 30.0
 END_DEADLINE: Final = 5.0
 """Seconds until a session that was aborted has told so."""
 
-_WORDS: Final[dict[type[Exception], str]] = {BrokerRefusedError: "refused", ProtocolUnsupportedError: "unsupported"}
+_WORDS: Final[dict[type[Exception], str]] = {
+    BrokerRefusedError: "refused",
+    TakenOverError: "taken_over",
+    ProtocolUnsupportedError: "unsupported",
+}
 """What a failure counts as."""
 
 _log = get("broker")
@@ -95,7 +101,7 @@ class Connection:
     """Keeps a session up; ``run`` it, call ``wake`` when the supply has something.
 
     Nothing taken from the supply is lost with a session: what was not confirmed is sent again, in order and before
-    anything new, on the next one.
+    anything new, on the next one. ``earlier`` are filters that the broker may remember of an earlier run.
     """
 
     def __init__(
@@ -108,9 +114,14 @@ class Connection:
         window: int,
         subscriptions: Sequence[Subscription],
         replays: Callable[[], Sequence[str]],
+        earlier: Collection[str] = (),
         protocol: Literal["auto", "5", "3.1.1"] = "auto",
     ) -> None:
         self.health = Health()
+        self.watched: Callable[[], Sequence[Subscription]] = lambda: ()
+        """Our own topics, on which nobody but we should publish: heard where the broker does not send us our own."""
+        self.taken_over: Callable[[str], None] = lambda _: None
+        """Learns that somebody else is there with our client id, and what a person can do."""
         self.window = Window(window)
         self.session: Session | None = None
         self.reconciled = asyncio.Event()
@@ -119,7 +130,10 @@ class Connection:
         self._reconciler = reconciler
         self._inbound = inbound
         self._most = window
-        self._subscriptions = subscriptions
+        self._subscriptions = list(subscriptions)
+        self._heard: set[str] = set()
+        self._left = set(earlier)
+        self._listening = asyncio.Lock()
         self._replays = replays
         self._protocol = protocol
         self._again: deque[tuple[int, Message]] = deque()
@@ -131,6 +145,7 @@ class Connection:
         self._dialled: Session | None = None
         self._replayed: dict[str, bytes] | None = None
         self._closed = False
+        self._rivals = Rivals()
         self._decay = Decay(_log)
         self._tally = Tally(_log)
 
@@ -162,11 +177,25 @@ class Connection:
 
     async def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
         """Hear these from now on, in this session too."""
-        added = [one for one in subscriptions if one not in self._subscriptions]
-        self._subscriptions = [*self._subscriptions, *added]
-        if added and self.session is not None:
-            with suppress(BrokerUnreachableError):  # the next session hears them
-                await self._subscribe(self.session, added)
+        self._subscriptions += [one for one in subscriptions if one not in self._subscriptions]
+        await self._hear()
+
+    async def unsubscribe(self, patterns: Collection[str]) -> None:
+        """Hear these no more."""
+        self._subscriptions = [one for one in self._subscriptions if one.pattern not in patterns]
+        await self._hear()
+
+    async def watch(self) -> None:
+        """Hear what is ``watched`` in this session; MQTT 3.1.1 cannot leave out what we publish ourselves."""
+        found = self.watched()
+        if found and self.session is not None and self.session.protocol == "5":
+            with suppress(BrokerUnreachableError):
+                await self._subscribe(self.session, found)
+
+    @property
+    def held(self) -> set[str]:
+        """Every filter that the broker may remember of this client."""
+        return {one.pattern for one in self._subscriptions} | self._heard | self._left
 
     async def close(self) -> None:
         """Take leave of the broker for good, so that it does not publish the will."""
@@ -226,16 +255,16 @@ class Connection:
         try:
             self._again = deque(self.window.unconfirmed())
             self._in_flight = 0
-            heard: list[Subscription] = []
-            while missing := [one for one in self._subscriptions if one not in heard]:  # there may be more meanwhile
-                await self._subscribe(session, missing)
-                heard += missing
+            self._left = self._left | self._heard if session.limits.session_present else set()
+            self._heard = set()
+            await self._listen(session)
             self.session = session
             self._came(session)
             await self._begin(session, self._lost)
             self._reconciler.connected()
             self._pump()
             await self._reconcile(session)
+            await self.watch()
             await self._watch(self._lost)
         finally:
             self.session = self._dialled = self._replayed = None
@@ -270,6 +299,26 @@ class Connection:
                 message = f"the broker has confirmed nothing for {CONFIRMATION_DEADLINE:g} s: connecting anew"
                 raise BrokerUnreachableError(message)
         await lost
+
+    async def _hear(self) -> None:
+        if self.session is not None:
+            with suppress(BrokerUnreachableError):  # the next session hears what is wanted then
+                await self._listen(self.session)
+
+    async def _listen(self, session: Session) -> None:
+        """Make what the broker sends on a session what is wanted, which may change meanwhile."""
+        async with self._listening:
+            while True:
+                wanted = {one.pattern for one in self._subscriptions}
+                if missing := [one for one in self._subscriptions if one.pattern not in self._heard]:
+                    self._heard.update(one.pattern for one in missing)
+                    await self._subscribe(session, missing)
+                elif gone := (self._heard | self._left) - wanted:
+                    await session.unsubscribe(sorted(gone))
+                    self._heard -= gone
+                    self._left -= gone
+                else:
+                    return
 
     async def _subscribe(self, session: Session, subscriptions: Sequence[Subscription]) -> None:
         codes = await session.subscribe(subscriptions)
@@ -326,6 +375,9 @@ class Connection:
         if self._closed:
             return
         self.health.failures[_WORDS.get(type(error), "unreachable")] += 1
+        lost = self._lost.exception() if self._lost is not None and self._lost.done() else None
+        if rival := self._rivals.ended(lost or error):
+            self.taken_over(rival)
         if self.health.state != "offline":
             self.health.since = time.time()
         self.health.state = "offline"

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -12,17 +13,27 @@ HIGH: Final = 256
 """So many waiting messages stop the reading of the socket."""
 
 
+Verdict = Literal["admitted", "refused", "answered"]
+"""Whether a message is taken, or not; and if not, whether whoever sent it is told."""
+
+
 class Taken(Struct, frozen=True):
-    """A message and the session that it has to be acknowledged on."""
+    """A message and the session that it has to be acknowledged on, admitted or not."""
 
     incoming: Incoming
     session: Session
+    verdict: Verdict = "admitted"
 
 
 class Inbound:
-    """The line of received messages between the session and whoever handles them."""
+    """The line of received messages between the session and whoever handles them.
 
-    def __init__(self) -> None:
+    ``judge`` is asked of each whether it is taken. One that is refused stands in the line only for the order of the
+    acknowledgements.
+    """
+
+    def __init__(self, judge: Callable[[Incoming], Verdict] = lambda _: "admitted") -> None:
+        self._judge = judge
         self._waiting: deque[Taken] = deque()
         self._some = asyncio.Event()
         self._paused: Session | None = None
@@ -32,7 +43,10 @@ class Inbound:
 
     def put(self, incoming: Incoming, session: Session) -> None:
         """Add a message; the broker has to wait when there are too many."""
-        self._waiting.append(Taken(incoming, session))
+        verdict = self._judge(incoming)
+        if verdict == "refused" and not incoming.packet_id:
+            return
+        self._waiting.append(Taken(incoming, session, verdict))
         self._some.set()
         if len(self._waiting) >= HIGH and self._paused is not session:
             self._paused = session

@@ -13,9 +13,6 @@ from jitney.daemon.store.store import Store
 GONE: Final = b""
 """The empty retained payload: it clears a topic."""
 
-MOST_TOPICS: Final = 20_000
-"""Retained topics of one owner: more subjects than a large house has entities."""
-
 FRESH_AGAIN: Final = 0.5
 """The same value set again is told to the broker again when less than this share of its time is left."""
 
@@ -128,9 +125,13 @@ class Ledger:
                 self._keep(topic, line, durable=durable)
         self.mark(topic)
 
-    def has_room(self, owner: str, topic: str) -> bool:
+    def has_room(self, owner: str, topic: str, *, most: int) -> bool:
         """Tell whether an owner may have a topic: one that there is, or one more while there are not too many."""
-        return topic in self.lines or self._counts[owner] < MOST_TOPICS
+        return topic in self.lines or self._counts[owner] < most
+
+    def number(self, owner: str) -> int:
+        """Return how many topics an owner has."""
+        return self._counts[owner]
 
     def clearing(self, owner: str) -> bool:
         """Tell whether the broker has still to clear a topic of an owner."""
@@ -160,6 +161,12 @@ class Ledger:
             dirty = self._dirty[owner] = Dirty(self, owner)
         dirty.add(topic)
         self._marked(owner, dirty)
+
+    def right(self, topic: str, *, owner: str, adapter: str) -> None:
+        """Let the broker have again what it should have of a topic, or nothing where it should have nothing."""
+        if topic not in self.lines:
+            self._keep(topic, self._add(topic, Line(owner, adapter, GONE)), durable=False)
+        self.mark(topic)
 
     def published(self, topic: str, payload: bytes) -> None:
         """Learn that the broker confirmed a value: a cleared topic is forgotten."""

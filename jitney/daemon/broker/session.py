@@ -20,6 +20,14 @@ class BrokerRefusedError(JitneyError):
     """The broker refuses us (credentials, client id, ban): a person must act; tried again only slowly."""
 
 
+class ClosedError(BrokerUnreachableError):
+    """The broker has closed a session that it had let begin, and not said why."""
+
+
+class TakenOverError(BrokerRefusedError):
+    """The broker has given our session to somebody else with our client id."""
+
+
 class ProtocolUnsupportedError(JitneyError):
     """The broker does not speak this version of MQTT."""
 

@@ -4,12 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Final
 
 from jitney import __version__
-from jitney.daemon.cli.arguments import Arguments
+from jitney.daemon.cli.arguments import Arguments, Parser
 
 COMMANDS: Final = {
     "run": ("jitney.daemon.cli.run", "run the bus in the foreground"),
@@ -27,8 +26,9 @@ COMMANDS: Final = {
     "routes": ("jitney.daemon.cli.routes", "look at the routes, test and try them, and see what they did"),
     "dead": ("jitney.daemon.cli.dead", "look after what could not be published or done"),
     "acl": ("jitney.daemon.cli.acl", "let the broker keep owners apart, and prove that it does"),
+    "audit": ("jitney.daemon.cli.audit", "see who did what, and prove that nothing of it was changed"),
     "devices": ("jitney.daemon.cli.devices", "give each phone and program of somebody a login of its own"),
-    "owners": ("jitney.daemon.cli.owners", "what is kept of somebody: how much, all of it to read, or erase it"),
+    "owners": ("jitney.daemon.cli.owners", "the people: who there is, who they are outside, what is kept of them"),
     "backup": ("jitney.daemon.cli.backup", "copy everything that is kept into one encrypted file"),
     "restore": ("jitney.daemon.cli.restore", "show what is in a backup, and put it back"),
     "vault": ("jitney.daemon.cli.vault", "keep secrets of the configuration, encrypted"),
@@ -67,24 +67,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     if name and name not in COMMANDS:
+        from difflib import get_close_matches  # noqa: PLC0415 - memory for whoever has mistyped something
+
         near = get_close_matches(name, COMMANDS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(COMMANDS)}"
         print(f"jitney: there is no command {name!r}: {hint}", file=sys.stderr)
         return WRONG_USAGE
-    parser = _parser(name)
     try:
-        parsed = parser.parse_args(arguments)
+        parsed = _parsed(arguments, name)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED
+    return WRONG_USAGE if parsed is None else _command(parsed)
+
+
+def _parsed(arguments: Sequence[str], name: str) -> argparse.Namespace | None:
+    """Return what the arguments say, None where they name no command; raises SystemExit."""
+    parser = _parser(name, alone=bool(name) and arguments[0] == name)
+    parsed = parser.parse_args(arguments)
     if not name:
         parser.print_help(sys.stderr)
-        return WRONG_USAGE
-    return _command(parsed)
+        return None
+    return parsed
 
 
-def _parser(name: str) -> argparse.ArgumentParser:
-    """Return the parser of all commands, of which only ``name`` knows its arguments."""
-    parser = argparse.ArgumentParser(
+def _parser(name: str, *, alone: bool) -> argparse.ArgumentParser:
+    """Return the parser of all commands, of which only ``name`` knows its arguments, or of that one ``alone``."""
+    parser = Parser(
         prog="jitney",
         description="An event bus for a household: what happens is published to MQTT under the person it belongs to.",
         epilog=_EXAMPLES + "\n`jitney COMMAND -h` says more.",
@@ -95,7 +103,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     for command, (module, summary) in COMMANDS.items():
         if command == name:
             import_module(module).add(commands)
-        else:
+        elif not alone:
             commands.add_parser(command, help=summary)
     return parser
 
@@ -120,7 +128,7 @@ def _failed(error: Exception) -> int:
 
     if isinstance(error, ConfigError):
         print(error, file=sys.stderr)
-        return WRONG_CONFIGURATION
+        return FAILED if error.passing else WRONG_CONFIGURATION
     print(f"jitney: {error}", file=sys.stderr)
     return WRONG_USAGE if isinstance(error, UsageError) else FAILED
 

@@ -19,6 +19,7 @@ from jitney.daemon.access.render import TARGETS, render
 from jitney.daemon.access.visitor import Login
 from jitney.daemon.cli import acl_verify
 from jitney.daemon.cli.administrator import add_administrator, administrator
+from jitney.daemon.cli.audited import tell
 from jitney.daemon.cli.common import UsageError, add_broker_arguments, configuration, names_only_a_broker, note
 from jitney.daemon.config.paths import state_dir
 from jitney.daemon.config.schema import Config
@@ -112,6 +113,8 @@ def _apply(args: argparse.Namespace) -> int:
     if admin is None:
         raise UsageError("name who administers dynamic security with --admin-username")
     made = asyncio.run(_applied(config, model(config), admin, dry=args.dry_run))
+    if made.changes and not args.dry_run:
+        tell(config, args, "acl", detail="; ".join(change.text for change in made.changes))
     if args.json:
         texts = [change.text for change in made.changes]
         print(msgspec.json.encode({"changes": texts, "notes": made.notes, "dry_run": args.dry_run}).decode())

@@ -21,7 +21,8 @@ from jitney.daemon.cli.administrator import add_administrator, administrator, pa
 from jitney.daemon.cli.colours import BOLD, FAINT, GREEN, RED, YELLOW, Paint, padded, width
 from jitney.daemon.cli.common import UsageError, add_broker_arguments, configuration, names_only_a_broker
 from jitney.daemon.config.problems import one_line
-from jitney.daemon.config.schema import AccessSettings, Config
+from jitney.daemon.config.resting import resting
+from jitney.daemon.config.schema import Config
 from jitney.daemon.log.stream import has_colours
 
 _DESCRIPTION: Final = """\
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--mqtt names a broker alone: who there is stands in a configuration, which --config names")
     config = configuration(args)
     who = model(config)
-    logins = {**_configured(config.access), **dict(_given(text, who) for text in args.logins)}
+    logins = {**_configured(config), **dict(_given(text, who) for text in args.logins)}
     proofs = asyncio.run(_proofs(config, who, administrator(args), logins=logins))
     wrong = broken(proofs, strict=args.strict)
     if args.json:
@@ -122,7 +123,7 @@ async def _proofs(config: Config, who: Model, admin: Login | None, *, logins: Ma
     if admin is not None:
         async with (
             administering(config.mqtt, admin) as security,
-            borrowing(security, who, [owner for owner in who.owners if owner not in logins]) as made,
+            borrowing(security, who, [one for one in who.owners if one not in logins and who.who(one).enabled]) as made,
         ):
             return await prove(config.mqtt, who, {**made, **logins})
     if not logins:
@@ -140,5 +141,10 @@ def _given(text: str, who: Model) -> tuple[str, Login]:
     return owner, Login(username, password_in(Path(file), "--as"))
 
 
-def _configured(settings: AccessSettings) -> dict[str, Login]:
-    return {owner: Login(one.username, one.password, one.client_id) for owner, one in settings.logins.items()}
+def _configured(config: Config) -> dict[str, Login]:
+    """Return the logins of those who are let in."""
+    return {
+        owner: Login(one.username, one.password, one.client_id)
+        for owner, one in config.access.logins.items()
+        if owner not in resting(config)
+    }

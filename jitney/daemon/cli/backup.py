@@ -16,6 +16,7 @@ from jitney.daemon.cli.amounts import counted, size
 from jitney.daemon.cli.common import UsageError, note
 from jitney.daemon.cli.passphrase import VARIABLE, add_passphrase, passphrase
 from jitney.daemon.cli.state_folder import add_state_arguments, configuration_file, state_folder
+from jitney.daemon.owners.audit_notes import leave
 from jitney.daemon.service.backup import Source, make
 from jitney.daemon.service.backup_contents import Manifest
 from jitney.daemon.service.backup_crypt import BackupError
@@ -118,6 +119,7 @@ def _arriving(target: Path) -> Iterator[BinaryIO]:
 
 
 def _told(args: argparse.Namespace, manifest: Manifest, place: str) -> None:
+    leave(state_folder(args), "backup", detail=f"made {place}")
     to_stdout = args.file == STDOUT
     if args.json and not to_stdout:
         print(msgspec.json.encode(manifest).decode())

@@ -14,6 +14,7 @@ from jitney.daemon.cli.common import from_vault
 from jitney.daemon.config.load import Loaded, examine
 from jitney.daemon.config.paths import default_path, state_dir
 from jitney.daemon.config.problems import ConfigError
+from jitney.daemon.config.resting import resting
 from jitney.daemon.config.schema import AdapterSettings, OwnerSettings
 from jitney.topics import HOUSE
 
@@ -65,6 +66,8 @@ def _tell(loaded: Loaded, path: Path) -> None:
     print("  adapters  " + _listed(map(_adapter, config.adapters.values())))
     print(f"  broker    {config.mqtt.url}, topics below {config.mqtt.topic_root}/")
     print(f"  state     {state_dir(config.bus, os.environ)}")
+    if away := sorted(resting(config)):
+        print(f"  disabled  {', '.join(away)}: their adapters, routes and grants rest")
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
@@ -74,7 +77,8 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _owner(owner: OwnerSettings) -> str:
-    return f"{owner.id} ({owner.name})" if owner.name else owner.id
+    words = [word for word in (owner.name, "" if owner.enabled else "disabled") if word]
+    return f"{owner.id} ({', '.join(words)})" if words else owner.id
 
 
 def _adapter(adapter: AdapterSettings) -> str:
@@ -92,7 +96,7 @@ def _summary(loaded: Loaded, path: Path) -> dict[str, object]:
         "ok": True,
         "file": str(path),
         "warnings": to_builtins(loaded.warnings),
-        "owners": [{"id": owner.id, "name": owner.name} for owner in config.owners.values()],
+        "owners": [{"id": owner.id, "name": owner.name, "enabled": owner.enabled} for owner in config.owners.values()],
         "adapters": [
             {
                 "name": adapter.name,

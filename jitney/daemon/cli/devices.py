@@ -20,6 +20,7 @@ from jitney.daemon.access.passwords import password_line
 from jitney.daemon.access.visitor import Login
 from jitney.daemon.cli.acl import with_owners
 from jitney.daemon.cli.administrator import add_administrator, administrator
+from jitney.daemon.cli.audited import tell as audit
 from jitney.daemon.cli.colours import padded, width
 from jitney.daemon.cli.common import UsageError, add_broker_arguments, note
 from jitney.daemon.cli.terminal import is_terminal
@@ -105,6 +106,7 @@ def _add(args: argparse.Namespace) -> int:
         login = _file(args, config).add(args.owner, args.name, who)
     else:
         login = asyncio.run(_added(config, who, admin, args))
+    audit(config, args, "acl", owner=args.owner, detail=f"device {args.name} added")
     url = _url(args.broker or config.mqtt.url, login)
     line = password_line(login.username, login.password) if admin is None else ""
     if args.json:
@@ -145,12 +147,14 @@ def _revoke(args: argparse.Namespace) -> int:
     username = who.username(args.owner, args.name)
     if admin is None:
         _file(args, config).revoke(args.owner, args.name)
+        audit(config, args, "acl", owner=args.owner, detail=f"device {args.name} revoked")
         note("Left to do at the broker, for until then it still works: remove the login from its password file,\n")
         print(f"mosquitto_passwd -D /etc/mosquitto/passwd {username}", flush=True)
         note("\nput what `jitney acl render --target mosquitto-acl` writes where its acl_file is, and let it read both")
         note("again, which disconnects the device: systemctl reload mosquitto")
     else:
         asyncio.run(_revoked(config, who, admin, args))
+        audit(config, args, "acl", owner=args.owner, detail=f"device {args.name} revoked")
         print(f"Revoked {username}: it is disconnected, and not let in any more.")
     return 0
 

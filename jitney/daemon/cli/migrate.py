@@ -2,31 +2,24 @@
 
 import argparse
 import os
-import re
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from difflib import unified_diff
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
-from jitney.adapters.secret import Secret
 from jitney.daemon import log
-from jitney.daemon.cli.colours import BOLD, CYAN, GREEN, RED, Paint
 from jitney.daemon.cli.common import UsageError, note
+from jitney.daemon.cli.diffs import differences, show
 from jitney.daemon.config.load import would_load
 from jitney.daemon.config.migrations import FIRST, STEPS, Migrated, Steps, migrated, newest
 from jitney.daemon.config.parts import Whole, together
 from jitney.daemon.config.paths import default_path
-from jitney.daemon.config.positions import TEXTS, unquoted
 from jitney.daemon.config.problems import one_line
 from jitney.daemon.config.reading import Part, decoded
 from jitney.daemon.config.rewriting import encoded
 from jitney.daemon.config.saving import save
-from jitney.daemon.log.stream import has_colours
 
 _WHAT: Final = """\
 Show as a diff what the newest version of the format changes in a configuration (config.toml and config.d/*.toml), and
@@ -40,8 +33,6 @@ _EPILOG: Final = """examples:
 
 Exit status: 0 shown, written or nothing to do, 1 it cannot be written, 78 what comes out could not be used.
 """
-
-_COLOURS: Final = {"+++": (BOLD,), "---": (BOLD,), "@": (CYAN,), "+": (GREEN,), "-": (RED,)}
 
 
 class _File(Struct, frozen=True):
@@ -80,13 +71,9 @@ def run(args: argparse.Namespace, *, steps: Steps = STEPS) -> int:
         return 0
     loaded = would_load(whole, environ=os.environ, steps=steps)
     log.register(loaded.config)
-    secrets = {secret.reveal(): secret for secret in loaded.plain}
-    paint = Paint(enabled=has_colours(sys.stdout, os.environ))
     for file in files:
-        for line in _diff(file, to=to, secrets=secrets):
-            codes = next((codes for start, codes in _COLOURS.items() if line.startswith(start)), ())
-            print(paint(line, *codes))
-    sys.stdout.flush()
+        versions = f"version {file.part.older}", f"version {to}"
+        show(differences(str(file.part.path), file.text, file.now.text, secrets=loaded.plain, about=versions))
     for file in files:
         for one in file.now.notes:
             place = f"{file.part.path}:{one.line}" if one.line else str(file.part.path)
@@ -105,26 +92,6 @@ def _files(whole: Whole, *, steps: Steps, to: int) -> Iterator[_File]:
             now = migrated(text, part.path, since=part.older, steps=steps, to=to)
             if now.text != text:
                 yield _File(part, text, now)
-
-
-def _diff(file: _File, *, to: int, secrets: Mapping[str, Secret]) -> Iterator[str]:
-    """Yield the lines of a diff in which no secret can be read."""
-    name = str(file.part.path)
-    old, new = (_hidden(text, secrets).removesuffix("\n").split("\n") for text in (file.text, file.now.text))
-    for line in unified_diff(old, new, name, name, f"version {file.part.older}", f"version {to}", lineterm=""):
-        yield "\t".join(map(log.mask, line.split("\t")))
-
-
-def _hidden(text: str, secrets: Mapping[str, Secret]) -> str:
-    """Return a document without these secrets, also without those that are too short to be looked for in a log."""
-
-    def shown(found: re.Match[str]) -> str:
-        with suppress(ValueError):
-            if secret := secrets.get(unquoted(found[0])):
-                return f'"{secret}"' + "\n" * found[0].count("\n")
-        return found[0]
-
-    return TEXTS.sub(shown, text)
 
 
 def _write(files: Sequence[_File]) -> None:

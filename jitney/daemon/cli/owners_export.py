@@ -17,8 +17,9 @@ from jitney.daemon import log
 from jitney.daemon.cli.amounts import counted
 from jitney.daemon.cli.asking import add_timeout
 from jitney.daemon.cli.common import UsageError, add_broker_arguments
-from jitney.daemon.cli.owners_source import Source, source
+from jitney.daemon.cli.owners_source import InFiles, Source, source
 from jitney.daemon.cli.owners_usage import WORDS
+from jitney.daemon.owners.audit_notes import leave
 from jitney.daemon.owners.files import make_folders
 from jitney.daemon.service.holdings import FILES, LISTED
 from jitney.topics import JitneyError, owners, rfc3339
@@ -68,7 +69,10 @@ def run(args: argparse.Namespace) -> int:
     part = target.with_name(f".{target.name}.{token_hex(4)}.part")
     try:
         part.mkdir(mode=0o700)
-        counts = _write(source(args), owner, part)
+        place = source(args)
+        counts = _write(place, owner, part)
+        if isinstance(place, InFiles):
+            leave(place.place, "export", owner=owner)
         if target.name.endswith(_ARCHIVES):
             _pack(part, target, owner)
         else:

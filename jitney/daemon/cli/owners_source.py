@@ -92,13 +92,13 @@ class InFiles:
     """Reads the state file and folders of a bus that does not run; changes nothing."""
 
     def __init__(self, folder: Path, adapters: Mapping[str, AdapterSettings]) -> None:
-        self._folder = folder
+        self.place = folder
         self._adapters = adapters
 
     def usage(self, owner: str) -> Usage:
         """Return what an owner takes, or everybody when that is empty."""
         with self._open() as db:
-            who = [owner] if owner else sorted({*holdings.owners(db), *with_files(self._folder)} - {""})
+            who = [owner] if owner else sorted({*holdings.owners(db), *with_files(self.place)} - {""})
             return Usage({one: self._of(db, one) for one in who})
 
     def records(self, owner: str, table: str) -> Iterator[Record]:
@@ -106,7 +106,7 @@ class InFiles:
         if table == MEMORY:
             return
         if table == FILES:
-            yield from (one for _, one in files(self._folder, owner))
+            yield from (one for _, one in files(self.place, owner))
             return
         (found,) = (one for one in TABLES if one.name == table)
         with self._open() as db:
@@ -114,17 +114,17 @@ class InFiles:
 
     def file(self, owner: str, name: str) -> Iterator[bytes]:
         """Return a file of an owner, in parts."""
-        with (folder(self._folder, owner) / name).open("rb") as file:
+        with (folder(self.place, owner) / name).open("rb") as file:
             while part := file.read(CHUNK):
                 yield part
 
     def _of(self, db: sqlite3.Connection, owner: str) -> dict[str, Holding]:
         found = holdings.usage(db, owner, owned(self._adapters, owner))
-        return {**found, MEMORY: Holding(0, 0), FILES: files_usage(self._folder, owner)}
+        return {**found, MEMORY: Holding(0, 0), FILES: files_usage(self.place, owner)}
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        path = self._folder / DATABASE
+        path = self.place / DATABASE
         try:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
                 if version_of(db) != VERSION:
@@ -140,7 +140,7 @@ def source(args: argparse.Namespace) -> Source:
     if not names_only_a_broker(args) and not args.instance:
         args.state_dir = None
         place = state_folder(args)
-        if _rests(place):
+        if rests(place):
             return InFiles(place, _adapters(args))
     config = configuration(args)
     return AtBus(config.mqtt, instance=args.instance or config.bus.instance, seconds=args.timeout)
@@ -152,7 +152,7 @@ def _adapters(args: argparse.Namespace) -> Mapping[str, AdapterSettings]:
     return load(args.config or default_path(os.environ), environ=os.environ, vault=from_vault).adapters
 
 
-def _rests(place: Path) -> bool:
+def rests(place: Path) -> bool:
     """Tell whether there is a state here that no daemon uses; one that cannot be looked at is asked for."""
     try:
         if not (place / DATABASE).exists():

@@ -23,6 +23,7 @@ WORDS: Final = {
     "route_memory": "value remembered by routes",
     "command": "command under way",
     "files": "file",
+    "audit": "row of the audit log",
     "seen": "id of seen events",
     "lane": "numbering of events",
 }

@@ -17,6 +17,7 @@ from jitney.daemon.cli.passphrase import add_passphrase, passphrase
 from jitney.daemon.cli.restore_words import present, put_back, told
 from jitney.daemon.cli.state_folder import add_state_arguments, configuration_file, state_folder
 from jitney.daemon.config.paths import default_path
+from jitney.daemon.owners.audit_notes import leave
 from jitney.daemon.service.backup_config import Change, changes, put_configuration
 from jitney.daemon.service.backup_contents import Manifest
 from jitney.daemon.service.backup_crypt import BackupError
@@ -97,6 +98,7 @@ def _restore(args: argparse.Namespace, file: BinaryIO, secret: Secret) -> int:
     except OSError as error:
         message = f"{error.filename or 'the state folder'}: {error.strerror}; nothing was changed"
         raise BackupError(message) from error
+    leave(done.folder, "backup", outcome="restored", detail=f"of {done.manifest.made}")
     target = _config_folder(args, done.manifest)
     try:
         written = put_configuration(done.configuration, target, replace=args.with_config, user=done.manifest.user)

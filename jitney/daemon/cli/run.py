@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import gc
 import os
+import resource
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ from jitney.daemon.config.load import examine
 from jitney.daemon.config.paths import default_path, state_dir
 from jitney.daemon.config.problems import ConfigError, Problem
 from jitney.daemon.config.schema import Config
-from jitney.daemon.config.watched import Mark, look
+from jitney.daemon.config.watched import Marks, look
 from jitney.daemon.reloading import Reloading
 from jitney.daemon.service.herald import Herald
 from jitney.daemon.service.notify import Notifier
@@ -44,6 +46,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until a signal; returns 0. Raises ConfigError when the configuration is wrong."""
     look_up_lazily(os.environ)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of the memory would have every secret in it
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # whoever asks this early gets what is read now
     notifier = Notifier(os.environ, pid=os.getpid())
     handed = handed_over(os.environ)
@@ -51,21 +54,20 @@ def run(args: argparse.Namespace) -> int:
     seen = look(path)
     loaded = examine(path, environ=os.environ, vault=from_vault)
     config = loaded.config
-    seen = {**look(path, config.files), **seen}
+    seen = {**look(path, config.files), **loaded.marks, **seen}
     log.register(config)
     try:
         log.configure(config.bus.log_format, config.bus.log_level)
         for warning in loaded.warnings:
             log.get("config").warning(str(warning))
+        gc.collect()  # what reading arguments and configuration has left: the daemon can live in its place
         asyncio.run(_run(config, path, notifier=notifier, handed=handed, seen=seen))
     except (MisconfiguredError, log.LogFormatError) as error:
         raise ConfigError([Problem(str(path), 0, "", str(error))]) from error
     return 0
 
 
-async def _run(
-    config: Config, path: Path, *, notifier: Notifier, handed: Sequence[socket.socket], seen: Mapping[Path, Mark | None]
-) -> None:
+async def _run(config: Config, path: Path, *, notifier: Notifier, handed: Sequence[socket.socket], seen: Marks) -> None:
     app = App(config, state_dir=state_dir(config.bus, os.environ), handed=handed)
     reloads = asyncio.Event()
     work = _daemon(app, path, notifier=notifier, reloads=reloads, seen=seen)
@@ -90,9 +92,7 @@ async def _run(
         leave_within(GRACE)
 
 
-async def _daemon(
-    app: App, path: Path, *, notifier: Notifier, reloads: asyncio.Event, seen: Mapping[Path, Mark | None]
-) -> None:
+async def _daemon(app: App, path: Path, *, notifier: Notifier, reloads: asyncio.Event, seen: Marks) -> None:
     herald = Herald(notifier)
     async with herald.starting(), app, herald.telling(app.signs):
         reloading = Reloading(

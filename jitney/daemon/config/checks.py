@@ -1,7 +1,7 @@
 """What no type can say about the settings of a file: URLs, topic levels, files that must be there."""
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from jitney.daemon.config.positions import Key
 from jitney.daemon.config.problems import Problems
 from jitney.daemon.config.schema import BusSettings, Config, HttpSettings, MqttSettings
-from jitney.daemon.config.urls import TLS, address_fault, broker_fault, scheme, web_fault
+from jitney.daemon.config.urls import TLS, address_fault, broker_fault, network_fault, scheme, web_fault
 from jitney.daemon.config.words import got, mean
 from jitney.daemon.routes.zones import zone
 from jitney.topics import HOUSE, InvalidTopicError, TopicTree
@@ -20,6 +20,7 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 NAME_RULE: Final = "1 to 32 of a-z, 0-9, '-' and '_', starting with a letter or digit"
 
+_OTHERS: Final = 0o004
 _TLS_FILES: Final = ("ca_file", "cert_file", "key_file")
 
 
@@ -46,17 +47,17 @@ def check_http(settings: HttpSettings, problems: Problems) -> None:
         problems.add(("http", "listen"), fault)
     if settings.public_url and (fault := web_fault(settings.public_url)):
         problems.add(("http", "public_url"), fault)
-    if settings.metrics and not _is_of_this_machine(settings.listen):
-        text = f"names people and adapters to whoever reaches {settings.listen or 'the socket of systemd'}"
-        problems.warn(("http", "metrics"), f"{text}: listen on 127.0.0.1, or see to it that nobody else does")
+    for key in ("details", "trusted_proxies"):
+        for text in getattr(settings, key):
+            if fault := network_fault(text):
+                problems.add(("http", key), fault)
+            elif key == "details" and _is_public(text):
+                problems.warn(("http", key), f"{text} is not your own network: whoever is in it sees names of people")
 
 
-def _is_of_this_machine(listen: str) -> bool:
-    host = listen.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _is_public(network: str) -> bool:
+    found = ip_network(network, strict=False)
+    return found.is_global or not found.prefixlen
 
 
 def check_discovery(config: Config, problems: Problems) -> None:
@@ -107,6 +108,8 @@ def check_mqtt(settings: MqttSettings, problems: Problems, *, folder: Path) -> M
             problems.add(("mqtt", name), "is for mqtts:// and wss:// alone, and url is neither")
         if fault := _file_fault(Path(path)):
             problems.add(("mqtt", name), fault)
+        elif name == "key_file" and Path(path).stat().st_mode & _OTHERS:
+            problems.warn(("mqtt", name), f"everybody on this machine can read {path}: chmod 600 {path}")
     return replace(settings, **files)
 
 
@@ -120,6 +123,8 @@ def _root_fault(root: str) -> str:
 
 def _file_fault(path: Path) -> str:
     try:
+        if path.is_fifo():  # it would be waited for
+            return f"{path} is a pipe: expected a file"
         with path.open("rb"):
             return ""
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from jitney.adapters.errors import MisconfiguredError
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.checks import check_access, check_bus, check_discovery, check_http, check_mqtt, is_absolute
 from jitney.daemon.config.convert import Converter
+from jitney.daemon.config.limits import LimitSettings
 from jitney.daemon.config.migrations import FIRST, STEPS, VERSION, Steps, newest
 from jitney.daemon.config.parts import Whole, together
 from jitney.daemon.config.paths import state_dir
@@ -19,6 +20,7 @@ from jitney.daemon.config.reading import parsed
 from jitney.daemon.config.references import References
 from jitney.daemon.config.schema import (
     AccessSettings,
+    AuditSettings,
     BusSettings,
     Config,
     DiscoverySettings,
@@ -26,8 +28,11 @@ from jitney.daemon.config.schema import (
     MqttSettings,
     OutboxSettings,
     RoutingSettings,
+    TracingSettings,
 )
 from jitney.daemon.config.sections import Sections
+from jitney.daemon.config.tracing import check_tracing
+from jitney.daemon.config.watched import Marks
 from jitney.daemon.config.words import got
 from jitney.daemon.routes.settings import GrantSettings, RouteSettings
 
@@ -45,6 +50,8 @@ class Loaded(Struct, frozen=True):
     warnings: tuple[Problem, ...]
     plain: tuple[Secret, ...] = ()
     """The secrets that stand in the files themselves."""
+    marks: Marks = {}
+    """The files from which the other secrets come, as they were just before."""
 
 
 def load(path: Path, *, environ: Mapping[str, str], vault: Vault | None = None) -> Config:
@@ -99,15 +106,20 @@ def _judged(
     in_vault = None if vault is None else lambda name: vault(_state_folder(document, environ), name)
     references = References(problems, folder=folder, environ=environ, vault=in_vault, fetch=fetch)
     converter = Converter(problems, references)
-    config = _config(document, converter, problems=problems, folder=folder, trials=trials)
-    problems.raise_any()
+    try:
+        config = _config(document, converter, problems=problems, folder=folder, trials=trials)
+        problems.raise_any()
+    except ConfigError as error:
+        passing = len(error.problems) == references.passing
+        raise ConfigError(error.problems, passing=passing, secrets=references.marks) from None
     for key in references.plain:
         part = whole.part(key)
         if part.mode & _OTHERS_MAY_READ:
             remedy = f"chmod {part.mode & 0o700:o} {part.path}"
             problems.warn(key, f"holds this secret and others on this machine can read it: {remedy}")
     files = (*(str(part.path.absolute()) for part in whole.parts), *(script.path for script in config.scripts))
-    return Loaded(replace(config, files=files), problems.warnings, tuple(references.plain.values()))
+    plain = tuple(references.plain.values())
+    return Loaded(replace(config, files=files), problems.warnings, plain, marks=references.marks)
 
 
 def state_folder(path: Path, *, environ: Mapping[str, str]) -> Path:
@@ -146,6 +158,9 @@ def _config(
         outbox=converter.section(OutboxSettings, document.get("outbox", {}), ("outbox",)),
         http=converter.section(HttpSettings, document.get("http", {}), ("http",)),
         access=converter.section(AccessSettings, document.get("access", {}), ("access",)),
+        audit=converter.section(AuditSettings, document.get("audit", {}), ("audit",)),
+        tracing=converter.section(TracingSettings, document.get("tracing", {}), ("tracing",)),
+        limits=converter.section(LimitSettings, document.get("limits", {}), ("limits",)),
         adapters=sections.adapters(document.get("adapters", {}), owners if isinstance(owners, dict) else ()),
         owners=sections.owners(owners),
         discovery=_discovery(document, converter),
@@ -158,6 +173,7 @@ def _config(
     check_http(config.http, problems)
     check_discovery(config, problems)
     check_access(config, problems)
+    check_tracing(config.tracing, problems)
     if routes or grants or config.routing.webhooks or config.routing.python:
         from jitney.daemon.config.routes import (  # noqa: PLC0415 - memory for those who have routes
             check_grants,

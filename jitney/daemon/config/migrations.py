@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from jitney.daemon.config.positions import Key, positions
 from jitney.daemon.config.problems import ConfigError, Problem, dotted
-from jitney.daemon.config.rewriting import ByHandError, Change, Origins, Rename, edited, matches, renamed, versioned
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
+
+    from jitney.daemon.config.rewriting import Change, Rename
 
 VERSION: Final = "version"
 """The key that each file has for itself."""
@@ -30,7 +31,7 @@ class Step(Struct, frozen=True):
     It does not change the version. It raises ByHandError for what only a person can decide.
     """
 
-    renames: tuple[Rename, ...] = ()
+    renames: "tuple[Rename, ...]" = ()
     edit: "Callable[[TOMLDocument], Iterable[Change]] | None" = None
 
 
@@ -72,6 +73,13 @@ def due(document: Mapping[str, Any], steps: Steps = STEPS) -> int:
 
 def migrated(text: str, path: Path, *, since: int, steps: Steps = STEPS, to: int = 0) -> Migrated:
     """Return what a text of version ``since`` is in version ``to``, or in the newest; raises ConfigError."""
+    from jitney.daemon.config.rewriting import (  # noqa: PLC0415 - memory for those whose file is older
+        ByHandError,
+        edited,
+        renamed,
+        versioned,
+    )
+
     to = to or newest(steps)
     trail = _Trail(positions(text))
     now = text
@@ -93,6 +101,8 @@ def migrated(text: str, path: Path, *, since: int, steps: Steps = STEPS, to: int
 
 def found(value: Any, pattern: Key, *, key: Key = ()) -> Iterator[tuple[Key, Any]]:  # noqa: ANN401 - anything that a document holds
     """Yield what a document has at the keys of a pattern, in which ANY is every name or index, each with its key."""
+    from jitney.daemon.config.rewriting import matches  # noqa: PLC0415
+
     if not pattern:
         yield key, value
     elif isinstance(value, dict | list):
@@ -109,7 +119,7 @@ class _Trail:
         self._old = old
         self._stages: list[dict[Key, Key]] = []
 
-    def add(self, changes: Iterable[Change]) -> None:
+    def add(self, changes: "Iterable[Change]") -> None:
         """Remember what one stage of a step has changed."""
         changes = tuple(changes)
         self.notes += [Note(self.line(self.back(change.before)), str(change)) for change in changes]
@@ -131,6 +141,8 @@ class _Trail:
 
         A line that is there unchanged tells it, else the name that the key has there, else the nearest line.
         """
+        from jitney.daemon.config.rewriting import Origins  # noqa: PLC0415
+
         origins = Origins(old.split("\n"), new.split("\n"))
         lines: dict[Key, int] = {}
         was: dict[Key, str] = {}

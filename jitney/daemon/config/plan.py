@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jitney.daemon.config.resting import running
 from jitney.daemon.config.schema import AdapterSettings, Config
 from jitney.topics import HOUSE
 
@@ -74,7 +75,7 @@ def with_fixed(new: Config, old: Config) -> Config:
 
 
 def _sections(old: Config, new: Config) -> Iterator[Change]:
-    for section in (*FIXED, "access", "routing", "discovery"):
+    for section in (*FIXED, "access", "audit", "tracing", "limits", "routing", "discovery"):
         keys = _differing(getattr(old, section), getattr(new, section))
         if keys:
             yield Change(section, "changed", keys)
@@ -119,7 +120,7 @@ def _differing(old: Struct, new: Struct) -> tuple[str, ...]:
 
 
 def _adapters(old: Config, new: Config) -> Iterator[tuple[str, How]]:
-    before, after = _enabled(old), _enabled(new)
+    before, after = running(old), running(new)
     for name in before.keys() - after.keys():
         yield name, "removed"
     for name, settings in after.items():
@@ -127,10 +128,6 @@ def _adapters(old: Config, new: Config) -> Iterator[tuple[str, How]]:
             yield name, "added"
         elif before[name] != settings or _seen(old, settings) != _seen(new, settings):
             yield name, "changed"
-
-
-def _enabled(config: Config) -> dict[str, AdapterSettings]:
-    return {name: adapter for name, adapter in config.adapters.items() if adapter.enabled}
 
 
 def _seen(config: Config, adapter: AdapterSettings) -> dict[str, tuple[str, Any]]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -27,10 +28,16 @@ class Problem(Struct, frozen=True):
 
 
 class ConfigError(JitneyError):
-    """The configuration cannot be used; its text is one line for each of its ``problems``."""
+    """The configuration cannot be used; its text is one line for each of its ``problems``.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    ``passing``: nothing is wrong with it but that a secret could not be read just now, so it is worth trying again.
+    ``secrets`` are the files from which its secrets come, as far as they were looked for.
+    """
+
+    def __init__(self, problems: Iterable[Problem], *, passing: bool = False, secrets: Iterable[Path] = ()) -> None:
         self.problems = tuple(problems)
+        self.passing = passing
+        self.secrets = tuple(secrets)
         super().__init__("\n".join(map(str, self.problems)))
 
 

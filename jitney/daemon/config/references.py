@@ -11,7 +11,8 @@ from typing import Final
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.positions import Key
 from jitney.daemon.config.problems import Problems
-from jitney.daemon.config.secret_files import CREDENTIALS, UnavailableError, credential, read
+from jitney.daemon.config.secret_files import CREDENTIALS, SECRETS, UnavailableError, credential, places, read
+from jitney.daemon.config.watched import Mark, mark
 from jitney.daemon.config.words import A_REFERENCE, sort
 from jitney.topics import JitneyError
 
@@ -49,6 +50,10 @@ class References:
     ) -> None:
         self.plain: dict[Key, Secret] = {}
         """The keys whose secret stands in the file itself, and that secret."""
+        self.marks: dict[Path, Mark | None] = {}
+        """The files from which secrets come, as they were just before."""
+        self.passing = 0
+        """How many secrets could not be read for a reason that may pass."""
         self._problems = problems
         self._folder = folder
         self._environ = environ
@@ -62,6 +67,7 @@ class References:
             secret = Secret(self._resolve(value, key))
         except UnavailableError as error:
             self._problems.add(key, str(error))
+            self.passing += error.passing
             return None
         self._fetched.append(secret)
         return secret
@@ -116,8 +122,10 @@ class References:
         if name.startswith("~"):
             message = "a path must be absolute or count from the folder of the configuration: '~' is not expanded"
             raise UnavailableError(message)
+        path = self._folder / name
+        self._mark(path)
         try:
-            return read(self._folder / name)
+            return read(path)
         except FileNotFoundError:
             message = (
                 "there is no such file: write the secret into it (readable by Jitney alone: chmod 600)"
@@ -126,6 +134,7 @@ class References:
             raise UnavailableError(message) from None
 
     def _credential(self, name: str) -> str:
+        self._mark(*places(name, environ=self._environ))
         value = credential(name, environ=self._environ)
         if value is not None:
             return value
@@ -136,10 +145,14 @@ class References:
         )
         if not given:
             message = (
-                f"${CREDENTIALS} is not set: credentials exist only in a service that systemd started with"
-                f" LoadCredential=; to check by hand, set {CREDENTIALS} to the folder that holds the secrets"
+                f"${CREDENTIALS} is not set, as it is in the service, and in {SECRETS} is no file of that name that"
+                f" this user can read: use sudo, or set {CREDENTIALS} to the folder that holds the secrets"
             )
         raise UnavailableError(message)
+
+    def _mark(self, *paths: Path) -> None:
+        for path in paths:
+            self.marks.setdefault(path.absolute(), mark(path))
 
     def _in_vault(self, name: str) -> str:
         if self._vault is None:
@@ -148,7 +161,8 @@ class References:
         try:
             secret = self._vault(name)
         except JitneyError as error:
-            raise UnavailableError(str(error)) from None
+            passing = bool(getattr(error, "passing", False))  # of a StoreError, which stands above this room
+            raise UnavailableError(str(error), passing=passing) from None
         if secret is not None:
             return secret.reveal()
         if _PATH.fullmatch(name):

@@ -3,7 +3,6 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -122,6 +121,8 @@ class Origins:
     """For each line of a newer text the ``nearest`` of the older, counted from 0, and whether it is the ``same``."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
+        from difflib import SequenceMatcher  # noqa: PLC0415 - memory for whoever has something rewritten
+
         self.nearest: list[int] = []
         self.same: list[bool] = []
         for how, begin, end, first, last in SequenceMatcher(None, old, new).get_opcodes():

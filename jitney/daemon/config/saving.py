@@ -44,6 +44,40 @@ def save(path: Path, content: bytes, *, old: bytes, backup: str) -> Path:
     return copy
 
 
+def create(path: Path, content: bytes, *, like: Path) -> None:
+    """Write a new file in one step, with the owner, mode and access list of another; its folder is made if need be.
+
+    Raises SaveError, also where there is such a file.
+    """
+    real, model = path.resolve(), like.resolve()
+    part = real.with_name(f".{real.name}.{token_hex(4)}")
+    try:
+        _make_folder(real.parent, like=model.parent)
+        if real.exists():
+            raise SaveError(f"{path} is there already, and is left as it is: look into it")
+        try:
+            _create(part, content, like=model)
+            part.rename(real)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SaveError(f"{path} was not written: {_why(model, error)}") from error
+    with suppress(OSError):
+        _sync(real.parent)
+
+
+def _make_folder(folder: Path, *, like: Path) -> None:
+    """Make a folder with the owner and mode of another; raises OSError."""
+    if folder.is_dir():
+        return
+    folder.mkdir()
+    status, own = like.stat(), folder.stat()
+    if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
+        os.chown(folder, status.st_uid, status.st_gid)
+    folder.chmod(status.st_mode & 0o7777)
+
+
 def _check(real: Path, old: bytes) -> None:
     if real.read_bytes() != old:
         raise SaveError(f"{real} was changed meanwhile, and is left as it is: try again")

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field
 
 from jitney.adapters.base import AdapterType
 from jitney.adapters.secret import Secret
+from jitney.daemon.config.limits import LimitSettings, OwnLimits
 from jitney.daemon.config.words import EXPECTS
 from jitney.daemon.routes.settings import GrantSettings, RouteSettings
 
@@ -62,12 +63,17 @@ class OutboxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[http]`: health over HTTP. An empty ``listen`` opens no port; port 0 takes any free one.
 
-    ``metrics``: there is /metrics for Prometheus, in which the people and adapters are named.
+    ``metrics``: there is /metrics for Prometheus, in which the people and adapters are named. ``details`` are those
+    who may see such pages, ``trusted_proxies`` those who are believed for whom they ask; addresses or networks.
     """
 
     listen: str = "127.0.0.1:8077"
     public_url: Url = ""
     metrics: bool = False
+    details: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    trusted_proxies: tuple[str, ...] = ()
+    connections: Annotated[int, Meta(ge=16, le=16_384)] = 1024
+    connections_per_address: Annotated[int, Meta(ge=4, le=16_384)] = 64
 
 
 class AccessLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +89,26 @@ class AccessSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     verify: Literal["off", "start", "daily"] = "off"
     logins: Mapping[str, AccessLogin] = field(default_factory=dict)
+
+
+class TracingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[tracing]`: spans for an OpenTelemetry collector at ``otlp``, empty for none; ``sample`` is the part followed.
+
+    ``attributes`` are what may tell about people: their ids, the ids of events, the names of routes.
+    """
+
+    otlp: Url = ""
+    sample: Annotated[float, Meta(ge=0.01, le=1)] = 1.0
+    service_name: Annotated[str, Meta(min_length=1, max_length=100)] = "jitney"
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    attributes: tuple[Literal["owner", "id", "route"], ...] = ()
+
+
+class AuditSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[audit]`: how long the audit log is kept, in days, and how many rows of it at the most."""
+
+    days: Annotated[int, Meta(ge=1, le=36_500)] = 365
+    most: Annotated[int, Meta(ge=1000, le=10_000_000)] = 100_000
 
 
 class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,7 +170,9 @@ class OwnerSettings(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str = ""
+    enabled: bool = True
     discovery: OwnerDiscoverySettings = field(default_factory=OwnerDiscoverySettings)
+    limits: OwnLimits = OwnLimits()
     identities: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -174,6 +202,9 @@ class Config(Struct, frozen=True, kw_only=True):
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     access: AccessSettings = field(default_factory=AccessSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    tracing: TracingSettings = field(default_factory=TracingSettings)
+    limits: LimitSettings = LimitSettings()
     owners: Mapping[str, OwnerSettings] = field(default_factory=dict)
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
     discovery: DiscoverySettings = field(default_factory=lambda: DiscoverySettings(enabled=False))

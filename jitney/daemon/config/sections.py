@@ -20,7 +20,7 @@ _COMMON: Final = ("owner", "enabled", "durable", "retry")
 """The keys of AdapterSettings that the table of every adapter may have, besides ``type``."""
 
 
-_OWN: Final = ("name", "discovery")
+_OWN: Final = ("name", "enabled", "discovery", "limits")
 """The keys of OwnerSettings that the table of an owner may have, besides the types of adapters."""
 
 
@@ -113,7 +113,8 @@ class Sections:
             for kind, entry in table.items()
             if kind in types and (identity := self._identity(kind, entry, (*key, kind))) is not INVALID
         }
-        return OwnerSettings(id=name, identities=identities, **values)
+        right = {key: one for key, one in values.items() if one is not INVALID}
+        return OwnerSettings(id=name, identities=identities, **right)
 
     def _identity(self, kind: str, value: object, key: Key) -> Any:  # noqa: ANN401 - the type's Identity, or INVALID
         if kind in self._missing:

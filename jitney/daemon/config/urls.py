@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from ipaddress import ip_network
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,6 +39,15 @@ def address_fault(address: str) -> str:
     parts = _split("//" + address)
     if parts is None or parts.port is None or not parts.hostname or parts.netloc != address or "@" in address:
         return f"expected an address and a port such as 127.0.0.1:8077 or [::1]:8077, got {got(address)}"
+    return ""
+
+
+def network_fault(text: str) -> str:
+    """Return what is wrong with an address or a network."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return f"expected an address or a network such as 192.168.1.10, 192.168.1.0/24 or ::1, got {got(text)}"
     return ""
 
 

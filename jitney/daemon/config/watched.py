@@ -1,4 +1,4 @@
-"""Which files make up a configuration, and whether one of them is another one than before."""
+"""Which files make up a configuration and its secrets, and whether one of them is another one than before."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -7,16 +7,16 @@ from pathlib import Path
 from jitney.daemon.config.parts import beside, folder
 from jitney.daemon.config.problems import ConfigError
 
-Mark = tuple[int, int, int, int]
+Mark = tuple[int, ...]
 """Size, time of change, time of any change and number of a file: a copy can keep the second, nothing the third."""
 
+Marks = Mapping[Path, Mark | None]
+"""Of each file; None for what is not there."""
 
-def look(path: Path, files: Iterable[str] = ()) -> Mapping[Path, Mark | None]:
-    """Return the marks of the files of a configuration, of the folder of those beside it, and of ``files``.
 
-    None for what is not there.
-    """
-    return {one: _mark(one) for one in (path.absolute(), folder(path).absolute(), *_beside(path), *map(Path, files))}
+def look(path: Path, files: Iterable[str | Path] = ()) -> Marks:
+    """Return the marks of the files of a configuration, of the folder of those beside it, and of ``files``."""
+    return {one: mark(one) for one in (path.absolute(), folder(path).absolute(), *_beside(path), *map(Path, files))}
 
 
 def _beside(path: Path) -> list[Path]:
@@ -26,9 +26,10 @@ def _beside(path: Path) -> list[Path]:
         return []  # who reads the configuration tells it
 
 
-def _mark(path: Path) -> Mark | None:
+def mark(path: Path) -> Mark | None:
+    """Return the mark of a file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - one call for all of it
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time
-from difflib import get_close_matches
 from functools import singledispatch
 from typing import Any, Final
 
@@ -125,6 +124,8 @@ def sort(value: object) -> str:
 
 def mean(text: str, known: Iterable[str]) -> str:
     """Return the question after a word that is not ``known``, empty when nothing known is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - memory for whoever has mistyped something
+
     near = get_close_matches(text.lower(), known, 1)
     return f': did you mean "{near[0]}"?' if near and near[0] != text else ""
 

@@ -15,6 +15,7 @@ from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.asked import read
 from jitney.daemon.delivery.replies import EXPIRY, Replies
 from jitney.daemon.log import bound, get
+from jitney.daemon.owners.audit import REFUSALS, UNHEARD, Auditing
 from jitney.topics import InvalidTopicError, JitneyError, Reply, TopicTree, new_id
 from jitney.topics.tree import RequestTopic, ResponseTopic
 
@@ -58,6 +59,7 @@ class Administration:
         self._counters = counters
         self._group: asyncio.TaskGroup | None = None
         self._under_way = 0
+        self.audit: Auditing = UNHEARD
 
     @property
     def pattern(self) -> str:
@@ -107,6 +109,8 @@ class Administration:
     def _answer(self, incoming: Incoming, name: str, reply: Reply) -> None:
         code = reply.error.code if reply.error else "ok"
         self._counters.add("requests", adapter=name if name in self.handlers else "unknown", reason=code)
+        if code in REFUSALS:
+            self.audit.asked("request", code, owner="", detail=name)
         if reply.error:
             _log.warning("refused a request", request=name, code=code, reason=reply.error.message)
         topic = incoming.response_topic if self._allows(incoming.response_topic) else ""

@@ -1,5 +1,6 @@
 """The bus: where an event is accepted, and where a state gets its topic."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,8 +15,10 @@ from jitney.daemon.delivery.copies import Copies
 from jitney.daemon.delivery.lanes import SHARED, Entry, Lane
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.plans import NoPlans, Plan, Plans
+from jitney.daemon.delivery.resting import Held, Resting
 from jitney.daemon.delivery.traces import begin
 from jitney.daemon.log import Tally, get
+from jitney.daemon.owners.limits import Limits
 from jitney.daemon.store.store import Store, StoreError, told
 from jitney.topics import MAX_HOPS, RESERVED, UNCLAIMED, Event, State, TopicTree, cloudevents
 from jitney.topics.tree import EventTopic, StateTopic
@@ -23,7 +26,12 @@ from jitney.topics.tree import EventTopic, StateTopic
 MOST_SOURCES: Final = 64
 """Sources of events of one owner: adapters, and words that the owner's own tools use in the inbox."""
 
-_TOPICS_CACHED: Final = 10_000
+SHORTEST: Final = 0.01
+"""Seconds that are worth waiting for: a source that is only a little too fast is slowed now and then."""
+
+_TOPICS_CACHED: Final = 2000
+"""Topics of one owner that are remembered: the types that one makes up push out nothing of another."""
+
 _LONGEST_CACHED: Final = 200
 """Characters of a type: people make up longer ones in the inbox, and those are not worth the memory."""
 
@@ -56,6 +64,7 @@ class Bus:
         store: Store,
         owners: frozenset[str],
         settings: OutboxSettings,
+        limits: Limits,
         counters: Counters,
     ) -> None:
         self._tree = tree
@@ -64,10 +73,12 @@ class Bus:
         self._store = store
         self._owners = owners | RESERVED
         self.most_bytes = settings.event_kb * 1000
+        self.limits = limits
         self._counters = counters
         self._copies = Copies(outbox, counters)
+        self.resting = Resting(counters)
         self.plans: Plans = NoPlans()
-        self._topics: dict[tuple[str, str, str], str] = {}
+        self._topics: dict[str, dict[tuple[str, str], str]] = {}
         self._tally = Tally(_log)
 
     async def emit(self, events: Sequence[Event], *, durable: bool) -> None:
@@ -76,15 +87,45 @@ class Bus:
         Raises RefusedError when durable ones cannot be kept; then none of them was accepted. Of the others the outbox
         drops and counts what fits neither into memory nor onto the disk.
         """
+        if self.resting.owners:
+            events = self.resting.awake(events)
         if durable:
             await self._emit_durable(events)
         else:
             await self._emit(events)
         await self._outbox.room()
 
+    def within(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return what of events is within the limits of their owners; the others are counted and gone."""
+        admits, owners = self.limits.admits, self._owners
+        kept = [
+            event
+            for event in events
+            if admits(event.owner if event.owner in owners else UNCLAIMED, len(memoryview(event.data)))
+        ]
+        if len(kept) < len(events):
+            accepted = set(map(id, kept))
+            for event in events:
+                if id(event) not in accepted:
+                    self._drop(event.owner if event.owner in owners else UNCLAIMED, event.adapter, "over_quota")
+        return kept
+
+    async def slow(self, owner: str, events: Sequence[Event]) -> bool:
+        """Make a source wait that has just emitted events of its only owner, if there were too many; tells whether."""
+        seconds = self.limits.wait(owner, len(events), sum(len(memoryview(event.data)) for event in events))
+        if seconds > SHORTEST:
+            await asyncio.sleep(seconds)
+        return seconds > SHORTEST
+
     def serve(self, owners: frozenset[str]) -> None:
         """Know these people from now on."""
         self._owners = owners | RESERVED
+        self._topics = {owner: topics for owner, topics in self._topics.items() if owner in self._owners}
+
+    def rest(self, owners: frozenset[str]) -> None:
+        """Hold back what is these people's from now on, and publish the states that have waited for the others."""
+        for held in self.resting.use(owners):
+            self.set_state(held.state, adapter=held.adapter, durable=held.durable)
 
     def admit(self, owner: str, source: str) -> bool:
         """Let events of an owner come from a source: one that is known, or a new one while they are few."""
@@ -102,8 +143,11 @@ class Bus:
         if len(payload) > self.most_bytes:
             self._drop(owner, adapter, "too_large", subject=state.subject)
             return
+        if owner in self.resting.owners:
+            self.resting.hold(Held(state, adapter, durable))
+            return
         topic = self.state_topic(owner, adapter, state.subject)
-        if payload != GONE and not self._ledger.has_room(owner, topic):
+        if payload != GONE and not self._ledger.has_room(owner, topic, most=self.limits.of(owner).states):
             self._drop(owner, adapter, "too_many_states", subject=state.subject)
             return
         self._ledger.put(topic, payload, owner=owner, adapter=adapter, durable=durable, expiry=state.expiry)
@@ -209,14 +253,17 @@ class Bus:
         return self._outbox.lane(owner, adapter) if lane is None else lane
 
     def _topic(self, lane: Lane, event_type: str) -> str:
-        key = (lane.owner, lane.adapter, event_type)
-        topic = self._topics.get(key)
+        topics = self._topics.get(lane.owner)
+        if topics is None:
+            topics = self._topics[lane.owner] = {}
+        key = lane.adapter, event_type
+        topic = topics.get(key)
         if topic is None:
             topic = self._tree.name(EventTopic(lane.owner, lane.adapter, event_type.partition(".")[2]))
-            if len(self._topics) >= _TOPICS_CACHED:
-                self._topics.clear()
+            if len(topics) >= _TOPICS_CACHED:
+                topics.clear()
             if len(event_type) <= _LONGEST_CACHED:
-                self._topics[key] = topic
+                topics[key] = topic
         return topic
 
     def _turn_away(self, lane: Lane, event: Event, reason: str) -> None:

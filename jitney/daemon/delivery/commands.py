@@ -3,17 +3,20 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
 import msgspec
 
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.session import Incoming
+from jitney.daemon.config.resting import DISABLED, why
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.asked import LONGEST_NAME, read
 from jitney.daemon.delivery.replies import Replies
+from jitney.daemon.delivery.traces import Traces
 from jitney.daemon.log import Tally, bound, get
+from jitney.daemon.owners.audit import UNHEARD, Auditing
 from jitney.daemon.store.store import Store, told
 from jitney.topics import MAX_HOPS, Command, Reply, made_at, new_id, requests
 from jitney.topics.traceparent import follow
@@ -38,6 +41,9 @@ class Target(Protocol):
     def accepts(self, owner: str) -> bool:
         """Tell whether an owner may command it."""
 
+    def controls(self, command: str) -> bool:
+        """Tell whether a command does something outside, rather than tell something."""
+
     async def command(self, command: Command) -> Reply:
         """Carry out a command; raises RefusedError."""
 
@@ -50,12 +56,17 @@ class Commands:
 
     def __init__(self, replies: Replies, store: Store, *, targets: Mapping[str, Target], counters: Counters) -> None:
         self.replies = replies
+        self.audit: Auditing = UNHEARD
+        self.traces = Traces()
+        """Where it is told of each command when it was taken and answered."""
         self._store = store
         self._targets = targets
         self._counters = counters
         self._running: Counter[str] = Counter()
         self._group: asyncio.TaskGroup | None = None
         self._tally = Tally(_log)
+        self.resting: Collection[str] = ()
+        """The people who are disabled: what they ask is refused."""
 
     async def run(self) -> None:
         """Carry out commands, first those that an earlier run has left; cancelled to stop it."""
@@ -93,7 +104,26 @@ class Commands:
             self._answer(command, Reply.failed(error.code, str(error)))
             return None
         self._store.write(_KEEP, [(command.id, _encode(command))], told)
+        self.traces.asked(command, parent=request.traceparent)
         return command
+
+    def decline(self, incoming: Incoming, address: CommandTopic, error: RefusedError) -> None:
+        """Answer that a command is refused without a look at what it asks for."""
+        try:
+            request = read(incoming, "command")
+        except RefusedError:
+            request = requests.Request()
+        command = Command(
+            id=new_id(),
+            owner=address.owner,
+            adapter=address.adapter,
+            name=address.command,
+            response_topic=incoming.response_topic,
+            correlation=incoming.correlation,
+            client=request.client or "_",
+            transaction=request.transaction or "_",
+        )
+        self._answer(command, Reply.failed(error.code, str(error)))
 
     def begin(self, command: Command) -> None:
         """Start carrying out a command that is on disk."""
@@ -110,6 +140,8 @@ class Commands:
             raise RefusedError(
                 "foreign_owner", f"the payload says owner {request.owner!r}, the topic {command.owner!r}"
             )
+        if command.owner in self.resting:
+            raise RefusedError(DISABLED, why(command.owner))
         if request.hops > MAX_HOPS:
             raise RefusedError("loop", f"it was caused through more than {MAX_HOPS} events: a loop")
         if len(request.causation) > LONGEST_NAME:
@@ -132,6 +164,8 @@ class Commands:
 
     async def _reply(self, command: Command) -> Reply:
         target = self._targets.get(command.adapter)
+        if command.owner in self.resting:
+            return Reply.failed(DISABLED, why(command.owner))
         if target is None:
             return Reply.failed("unknown_adapter", f"{command.owner} has no adapter {command.adapter!r}")
         if time.time() > command.deadline:
@@ -142,6 +176,7 @@ class Commands:
             return Reply.failed(error.code, str(error))
 
     def _finish(self, command: Command, reply: Reply) -> None:
+        self.traces.answered(command, reply.error.code if reply.error else "ok")
         self._answer(command, reply)
         self._store.write(_FORGET, [(command.id,)])
 
@@ -149,6 +184,9 @@ class Commands:
         code = reply.error.code if reply.error else "ok"
         adapter = command.adapter if command.adapter in self._targets else "unknown"
         self._counters.add("commands", owner=command.owner, adapter=adapter, reason=code)
+        what = "device" if adapter in self._targets and self._targets[adapter].controls(command.name) else "command"
+        who = command.client if command.client != "_" else ""
+        self.audit.asked(what, code, owner=command.owner, who=who, adapter=adapter, detail=command.name)
         self._counters.histogram("commands", adapter).add(max(0.0, time.time() - made_at(command.id)))
         if reply.error:
             self._tally.add(

@@ -194,7 +194,7 @@ def asker(incoming: Incoming) -> ReplyAddress:
         request = read(incoming, "event", most_bytes=MOST_BYTES)
     except RefusedError:
         request = requests.Request()
-    return _reply_address(incoming, request) or ReplyAddress()
+    return _reply_address(incoming, request) or ReplyAddress(correlation=incoming.correlation)
 
 
 def _reply_address(incoming: Incoming, request: requests.Request) -> ReplyAddress | None:

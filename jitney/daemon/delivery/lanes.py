@@ -2,18 +2,20 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from time import monotonic, time
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from jitney.daemon.broker.session import Message
-from jitney.daemon.counters import Histogram
+from jitney.daemon.counters import Counters, Histogram
 from jitney.daemon.delivery.quota import Quota
 from jitney.daemon.delivery.traces import Ring, Trace
-from jitney.daemon.store.outbox import SEEN_ON_DISK
+from jitney.daemon.store.outbox import SEEN_ON_DISK, first_after
+from jitney.daemon.store.store import Store, StoreError
 from jitney.topics import Event, cloudevents
 
 BEFORE_ALL: Final = -(1 << 62)
@@ -38,6 +40,12 @@ class Stages:
         self.committed = committed
         self.sent = sent
         self.confirmed = confirmed
+
+    @classmethod
+    def of(cls, adapter: str, counters: Counters) -> Self:
+        """Return those of an adapter; copies are told apart from events, but not by whom they are for."""
+        label = SHARED.rstrip("/") if adapter.startswith(SHARED) else adapter
+        return cls(*(counters.histogram(stage, label) for stage in ("committed", "sent", "confirmed")))
 
 
 class Entry(Message):
@@ -120,9 +128,10 @@ class Lane:
 
     Ahead is what is in memory, in ``head``; behind it are ``on_disk`` rows after ``last_row``. As long as rows wait
     on disk, nothing new goes to the head, so that the order holds. ``quota`` is that of all lanes of its kind,
-    ``stages`` those of all lanes of its adapter, and ``gate`` is asked of each entry whether it may still go; what may
-    not is settled by whoever is asked. ``events`` were accepted since the start, and the last one of them says that it
-    happened at ``time`` and was ``observed`` then. ``traces`` are those of its newest events.
+    ``share`` what of it its owner has, ``stages`` those of all lanes of its adapter, and ``gate`` is asked of each
+    entry whether it may still go; what may not is settled by whoever is asked. ``events`` were accepted since the
+    start, and the last one of them says that it happened at ``time`` and was ``observed`` then. ``traces`` are those
+    of its newest events.
     """
 
     __slots__ = (
@@ -143,6 +152,7 @@ class Lane:
         "reserved",
         "seen",
         "seq",
+        "share",
         "stages",
         "time",
         "traces",
@@ -164,6 +174,7 @@ class Lane:
         self.owner = owner
         self.adapter = adapter
         self.quota = quota
+        self.share = quota.share(owner)
         self.stages = stages
         self.traces = traces
         self.seq = self.reserved = seq
@@ -203,3 +214,16 @@ class Lane:
             if self.gate is None or self.gate(entry):
                 return entry
         return None
+
+
+async def trace_dropped(lane: Lane, store: Store) -> None:
+    """Say of the traced events of a lane that were removed from the disk that they were dropped."""
+    after = lane.last_row
+    waiting = [trace for trace in lane.traces if trace.row > max(after, 0)]
+    if not waiting:
+        return
+    with suppress(StoreError):
+        first = await store.read(lambda db: first_after(db, lane.id, after))
+        for trace in waiting:
+            if trace.row < first:
+                trace.dropped = "outbox_full"

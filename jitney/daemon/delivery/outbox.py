@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.counters import Counters
-from jitney.daemon.delivery.lanes import SHARED, Entry, Lane, Stages, accepted, stamp
+from jitney.daemon.delivery.lanes import SHARED, Entry, Lane, Stages, accepted, stamp, trace_dropped
 from jitney.daemon.delivery.quota import Quota
 from jitney.daemon.delivery.traces import Traces, by_row
 from jitney.daemon.delivery.turns import Turns
@@ -42,16 +42,19 @@ LOW: Final = 50
 class Outbox:
     """All lanes. Durable events go through the disk, the others only when memory does not suffice.
 
-    ``granted`` is asked of each copy for another owner, when its turn has come.
+    ``granted`` is asked of each copy for another owner, when its turn has come, ``most`` how many bytes an owner may
+    have on disk, 0 for any.
     """
 
     def __init__(self, store: Store, settings: OutboxSettings, *, turns: Turns, counters: Counters) -> None:
         self.lanes: dict[tuple[str, str], Lane] = {}
         self.traces = Traces()
         self.granted: Callable[[Entry], bool] = lambda _: True
+        self.most: Callable[[str], int] = lambda _: 0
         disk = settings.disk_mb * 1_000_000
         self._own = Quota(most_memory=MEMORY_BYTES, most_disk=disk)
         self._copies = Quota(most_memory=MEMORY_BYTES // COPIES, most_disk=disk // COPIES)
+        self.quotas = self._own, self._copies
         self._store = store
         self._settings = settings
         self._turns = turns
@@ -62,6 +65,7 @@ class Outbox:
         self._done: list[tuple[int]] = []
         self._flush: asyncio.TimerHandle | None = None
         self._hungry: deque[Lane] = deque()
+        self._shortened: deque[Lane] = deque()
         self.pulse = Pulse("outbox", waiting=lambda: bool(self._hungry))
         self._refill = asyncio.Event()
         self._room = asyncio.Event()
@@ -81,8 +85,7 @@ class Outbox:
         for lane_id, count, size in found.waiting:
             lane = self._by_id[lane_id]
             lane.on_disk = count
-            lane.quota.rows += count
-            lane.quota.disk += size
+            lane.quota.add(lane.share, size, rows=count)
             self._fill(lane)
 
     @property
@@ -102,9 +105,9 @@ class Outbox:
     def full(self, lane: Lane, number: int) -> bool:
         """Tell whether a lane has no room on disk for ``number`` more events: asked of durable lanes and of copies.
 
-        When the disk is used up by all together, it is the lanes with more than their share that are full.
+        When the disk is used up by all together, it is the owners with more than their part whose lanes are full.
         """
-        return lane.on_disk + number > self._settings.disk_events or lane.quota.exceeded(lane.on_disk)
+        return lane.on_disk + number > self._settings.disk_events or self._exceeded(lane)
 
     def put(self, entries: Sequence[Entry]) -> bool:
         """Take accepted entries of lanes that are not durable; tells whether some of them went to disk."""
@@ -162,8 +165,7 @@ class Outbox:
         if lane.on_disk and len(lane.head) < LOW:
             self._fill(lane)
         if entry.row:
-            lane.quota.rows -= 1
-            lane.quota.disk -= len(entry.payload)
+            lane.quota.remove(lane.share, len(entry.payload))
             self._done.append((entry.row,))
             if self._flush is None:
                 self._flush = asyncio.get_running_loop().call_later(1.0, self._delete)
@@ -184,6 +186,7 @@ class Outbox:
         What is on its way to the broker goes its way. Needs ``run`` to be under way.
         """
         gone = 0
+        self.traces.forget(owner)
         for lane in [lane for lane in self.lanes.values() if lane.owner == owner]:
             lane.seen.clear()
             lane.traces.clear()
@@ -211,6 +214,8 @@ class Outbox:
         while True:
             await self._refill.wait()
             self._refill.clear()
+            while self._shortened:
+                await trace_dropped(self._shortened.popleft(), self._store)
             while self._hungry:
                 lane = self._hungry.popleft()
                 with self.pulse:
@@ -239,14 +244,12 @@ class Outbox:
 
     def _add(self, number: int, *, owner: str, adapter: str, seq: int = 0) -> Lane:
         quota = self._copies if adapter.startswith(SHARED) else self._own
-        quota.lanes += 1
-        stages = self._stages(adapter)
         lane = Lane(
             number,
             owner=owner,
             adapter=adapter,
             quota=quota,
-            stages=stages,
+            stages=Stages.of(adapter, self._counters),
             traces=self.traces.ring(owner, adapter),
             seq=seq,
             expiry=self._settings.expiry,
@@ -256,12 +259,6 @@ class Outbox:
         self.lanes[owner, adapter] = self._by_id[number] = lane
         return lane
 
-    def _stages(self, adapter: str) -> Stages:
-        """Return the histograms of an adapter; copies are told apart from events, but not by whom they are for."""
-        label = SHARED.rstrip("/") if adapter.startswith(SHARED) else adapter
-        histogram = self._counters.histogram
-        return Stages(histogram("committed", label), histogram("sent", label), histogram("confirmed", label))
-
     def _still_granted(self, copy: Entry) -> bool:
         """Tell whether a copy may go; drop one that may not, because its grant was taken back while it waited."""
         granted = self.granted(copy)
@@ -269,6 +266,9 @@ class Outbox:
             self._counters.add("dropped", owner=copy.lane.owner, adapter=copy.lane.adapter, reason="not_granted")
             self.confirmed(copy)
         return granted
+
+    def _exceeded(self, lane: Lane) -> bool:
+        return lane.quota.exceeded(lane.share, self.most(lane.owner))
 
     def _in_memory(self, entry: Entry) -> bool:
         """Put an entry at the end of its lane; tells whether that is in memory or behind the rows on disk."""
@@ -298,8 +298,7 @@ class Outbox:
             entry.row = self._row
             if entry.trace is not None:
                 entry.trace.row = self._row
-            entry.lane.quota.rows += 1
-            entry.lane.quota.disk += len(entry.payload)
+            entry.lane.quota.add(entry.lane.share, len(entry.payload))
         if self._done:
             self._delete()
         settle = self._spilled if spilling else self._written
@@ -337,16 +336,15 @@ class Outbox:
                 pass  # a copy too many is not taken in the first place
             elif lane.on_disk > self._settings.disk_events:
                 self._drop_oldest(lane)
-            elif lane.quota.overdrawn:
-                passing = [other for other in self.lanes.values() if other.quota is lane.quota and not other.durable]
+            elif self._exceeded(lane):
+                passing = [other for other in self.lanes.values() if other.share is lane.share and not other.durable]
                 self._drop_oldest(max(passing, key=lambda other: other.on_disk))
             self._fill(lane)
 
     @staticmethod
     def _unwritten(entries: list[Entry]) -> None:
         for entry in entries:
-            entry.lane.quota.rows -= 1
-            entry.lane.quota.disk -= len(entry.payload)
+            entry.lane.quota.remove(entry.lane.share, len(entry.payload))
             if entry.trace is not None:
                 entry.trace.dropped = "disk_failed"
 
@@ -356,16 +354,17 @@ class Outbox:
         if lane.loading or not gone:
             return
         lane.loading = True
-        quota = lane.quota
-        size = quota.disk // max(1, quota.rows) * gone
+        share = lane.share
+        size = share.disk // max(1, share.rows) * gone
 
         def dropped(ok: bool) -> None:  # noqa: FBT001 - the store's callback
             lane.loading = False
             if ok:
                 lane.on_disk -= gone
-                quota.rows -= gone
-                quota.disk -= size
+                lane.quota.remove(share, size, rows=gone)
                 self._counters.add("dropped", gone, owner=lane.owner, adapter=lane.adapter, reason="outbox_full")
+                self._shortened.append(lane)
+                self._refill.set()
             self._fill(lane)
 
         self._store.write(rows.DROP_OLDEST, [(lane.id, lane.last_row, gone)], dropped)

@@ -9,12 +9,14 @@ from msgspec import Struct
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.inbound import Inbound, Taken
 from jitney.daemon.broker.session import Incoming, Session
+from jitney.daemon.config.resting import DISABLED, why
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery import inbox
 from jitney.daemon.delivery.administration import Administration
 from jitney.daemon.delivery.bus import Bus
 from jitney.daemon.delivery.commands import Commands
 from jitney.daemon.log import Decay, Tally, get
+from jitney.daemon.owners.audit import REFUSALS, UNHEARD, Auditing
 from jitney.daemon.pulse import Pulse
 from jitney.daemon.store.store import Store, StoreError
 from jitney.topics import Command, Event, InvalidTopicError, Reply, TopicTree
@@ -38,7 +40,8 @@ class _Handed(Struct, frozen=True):
 class Reception:
     """Handles received messages in batches: one commit, then all their acknowledgements, in order.
 
-    ``elsewhere`` takes what comes on topics outside of the tree, and says whether it did.
+    ``elsewhere`` takes what comes on topics outside of the tree, and says whether it did; ``foreign`` what somebody
+    else has published on topics of ours.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Reception:
         counters: Counters,
     ) -> None:
         self.elsewhere: Callable[[Incoming], bool] = lambda _: False
+        self.foreign: Callable[[Incoming], bool] = lambda _: False
         self._tree = tree
         self._inbound = inbound
         self._bus = bus
@@ -66,6 +70,9 @@ class Reception:
         self._owners = owners
         self._session = session
         self._counters = counters
+        self.resting: Collection[str] = ()
+        """The people who are disabled: what they hand in is refused."""
+        self.audit: Auditing = UNHEARD
         self._tally = Tally(_log)
         self._decay = Decay(_log)
         self.pulse = Pulse("reception", waiting=lambda: len(inbound) > 0)
@@ -111,8 +118,12 @@ class Reception:
 
     def _take(self, item: Taken, commands: list[Command], handed: dict[tuple[str, str], list[_Handed]]) -> None:
         """Add what a message asks for to ``commands`` or ``handed``. Raises InvalidTopicError."""
+        if item.verdict != "admitted":
+            if item.verdict == "answered":
+                self._decline(item.incoming)
+            return
         incoming = item.incoming
-        if self.elsewhere(incoming):
+        if self.elsewhere(incoming) or self.foreign(incoming):
             return
         if incoming.retain and not incoming.payload:
             return  # it clears a retained message, and asks for nothing
@@ -138,6 +149,8 @@ class Reception:
 
     def _handed(self, item: Taken, address: InboxTopic) -> _Handed:
         """Return the event that was handed in; raises RefusedError."""
+        if address.owner in self.resting:
+            raise RefusedError(DISABLED, why(address.owner))
         event, answer = inbox.received(item.incoming, address, adapters=self._adapters, most_bytes=self._bus.most_bytes)
         if answer is not None and not self._commands.replies.allows(_asking(address, answer)):
             raise RefusedError(
@@ -166,6 +179,16 @@ class Reception:
                 address = InboxTopic(one.event.owner, one.event.adapter, one.event.kind)
                 self._answer(one.item, address, one.answer or ReplyAddress(), error)
 
+    def _decline(self, incoming: Incoming) -> None:
+        """Tell whoever sent a message that it is over the limit. Raises InvalidTopicError."""
+        error = RefusedError("rate_limited", "too much came at once: send less, or raise the limit in [limits]")
+        address = self._tree.parse(incoming.topic)
+        if isinstance(address, CommandTopic):
+            self._commands.decline(incoming, address, error)
+        elif isinstance(address, InboxTopic):
+            asked = _asking(address, inbox.asker(incoming))
+            self._commands.replies.send(asked, Reply.failed(error.code, str(error)))
+
     def _answer(self, item: Taken, address: InboxTopic, answer: ReplyAddress, error: RefusedError) -> None:
         """Tell whoever handed in an event that it is refused."""
         self._refuse(item, error.code, str(error), owner=address.owner)
@@ -174,6 +197,8 @@ class Reception:
     def _refuse(self, item: Taken, code: str, text: str, *, owner: str = "") -> None:
         """Tell why a message is not taken; ``owner`` is in whose inbox it was."""
         self._counters.add("dropped", owner=owner, adapter="inbox" if owner else "inbound", reason=code)
+        if code in REFUSALS:
+            self.audit.asked("message", code, owner=owner, detail=f"on {item.incoming.topic}")
         topic = item.incoming.topic[:200]
         self._tally.add("refused a message", key=f"{owner}/{code}", topic=topic, code=code, reason=text)
 

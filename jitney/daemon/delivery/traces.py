@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct, UnsetType
 
-from jitney.topics import Event
+from jitney.topics import Command, Event
 
 MOST_EVENTS: Final = 100
 """Events of one lane of which it is remembered; of each lane apart, so that a busy source displaces no other's."""
@@ -61,6 +61,25 @@ class Trace(Struct):
     acts: list[Act] | None = None
 
 
+class Asked(Struct):
+    """A command that was taken at ``begun`` and answered at ``ended`` on the monotonic clock, 0 before.
+
+    ``parent`` is the ``traceparent`` that it came with, and ``traceparent`` what it leads to carries. ``outcome`` is
+    "ok" or a code.
+    """
+
+    id: str
+    owner: str
+    adapter: str
+    name: str
+    causation: str
+    parent: str
+    traceparent: str
+    begun: float
+    ended: float = 0.0
+    outcome: str = ""
+
+
 Ring = deque[Trace]
 
 
@@ -72,11 +91,43 @@ class Traces:
 
     def __init__(self) -> None:
         self.started = time()
+        self.commands: deque[Asked] = deque(maxlen=MOST_EVENTS)
         self._rings: dict[tuple[str, str], Ring] = {}
 
     def ring(self, owner: str, adapter: str) -> Ring:
         """Return the traces of a lane, the newest last; always the same, which the lane keeps."""
         return self._rings.setdefault((owner, adapter), deque(maxlen=MOST_EVENTS))
+
+    def rings(self) -> Iterable[tuple[tuple[str, str], Ring]]:
+        """Return the traces of every lane, by its owner and adapter."""
+        return self._rings.items()
+
+    def asked(self, command: Command, *, parent: str) -> None:
+        """Learn that a command was taken, which came with a ``traceparent``, or with none."""
+        self.commands.append(
+            Asked(
+                command.id,
+                command.owner,
+                command.adapter,
+                command.name,
+                command.causation,
+                parent,
+                command.traceparent,
+                monotonic(),
+            )
+        )
+
+    def answered(self, command: Command, outcome: str) -> None:
+        """Learn how a command was answered."""
+        for asked in self.commands:
+            if asked.id == command.id:
+                asked.ended, asked.outcome = monotonic(), outcome
+
+    def forget(self, owner: str) -> None:
+        """Forget the commands of an owner; the events are its lanes' to forget."""
+        left = [asked for asked in self.commands if asked.owner != owner]
+        self.commands.clear()
+        self.commands.extend(left)
 
     def newest(self, owner: str, limit: int) -> list[tuple[str, str, Trace]]:
         """Return (owner, adapter, trace) of the newest events of an owner, or of all, the newest first."""

@@ -86,7 +86,7 @@ class Discovery:
             self._declarations.listen(self._announcer)
 
     async def use(self, config: Config) -> None:
-        """Do as another configuration wants it, while it runs."""
+        """Do as another configuration wants it, while it runs; raises StoreError, then it is to be done again."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

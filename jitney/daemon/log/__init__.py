@@ -3,7 +3,7 @@
 from jitney.daemon.log.configure import Level, LogFormatError, UnknownPartError, change, configure, hear, reset
 from jitney.daemon.log.decay import Decay
 from jitney.daemon.log.logger import Logger, bound, get, parts
-from jitney.daemon.log.redact import mask, register
+from jitney.daemon.log.redact import mask, register, remember
 from jitney.daemon.log.tally import Tally
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "mask",
     "parts",
     "register",
+    "remember",
     "reset",
 ]

@@ -17,6 +17,12 @@ SHORTEST: Final = 6
 LONGEST: Final = 8192
 """Characters of one value; of a longer one the beginning is logged, of a traceback the end."""
 
+_LONG: Final = 12
+"""Characters that a secret has at least which is remembered: what nobody has chosen is longer than a word."""
+
+_RECENT: Final = 64
+"""How many secrets are remembered that come and go: tokens that a source replaces every few hours."""
+
 _FIRST: Final = ("event", "level", "part", "owner", "adapter", "event_id")
 _DEEPEST: Final = 6
 _INT_BITS: Final = 63
@@ -33,22 +39,42 @@ _LOOKS: Final = (
 )
 
 _registered: set[str] = set()
+_remembered: dict[str, None] = {}
 _pattern = re.compile(_LOOKS)
 
 
 def register(*holders: object) -> None:
     """Mask every Secret in ``holders`` (structs, mappings, sequences) from now on, wherever its text turns up."""
-    global _pattern  # noqa: PLW0603 - the secrets of a process are known to the whole process
     texts = {secret.reveal() for holder in holders for secret in _secrets(holder)}
     _registered.update(text for text in texts if len(text) >= SHORTEST)
-    spelt = {spelling for text in _registered for spelling in _spellings(text)}
+    _compile()
+
+
+def remember(secret: Secret) -> None:
+    """Mask a secret that comes and goes, as long as it is one of the newest; of a JSON object each long text in it."""
+    news = False
+    for text in _texts(secret.reveal()):
+        if len(text) >= _LONG and text not in _registered:
+            news = news or text not in _remembered
+            _remembered.pop(text, None)
+            _remembered[text] = None
+    if news:
+        while len(_remembered) > _RECENT:
+            del _remembered[next(iter(_remembered))]
+        _compile()
+
+
+def _compile() -> None:
+    global _pattern  # noqa: PLW0603 - the secrets of a process are known to the whole process
+    spelt = {spelling for text in (*_registered, *_remembered) for spelling in _spellings(text)}
     _pattern = re.compile("|".join([*map(re.escape, sorted(spelt, key=len, reverse=True)), _LOOKS]))
 
 
 def forget() -> None:
-    """Forget the registered secrets."""
+    """Forget all secrets."""
     _registered.clear()
-    register()
+    _remembered.clear()
+    _compile()
 
 
 def mask(text: str) -> str:
@@ -94,6 +120,15 @@ def _dots(match: re.Match[str]) -> str:
 
 def _printable(character: str) -> str:
     return character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1]
+
+
+def _texts(secret: str) -> list[str]:
+    """Return what of a secret can turn up by itself."""
+    try:
+        parts = msgspec.json.decode(secret, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return [secret]
+    return [text for text in parts.values() if isinstance(text, str)]
 
 
 def _secrets(holder: object) -> Iterator[Secret]:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from errno import EIO
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -33,11 +34,19 @@ _T = TypeVar("_T")
 _ADAPTER: Final = ""
 """Stands for the configuration among the adapters whose secrets the vault keeps."""
 
+_PASSING: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}
+)
+_BY_THE_DISK: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+"""Passing too, unless it is somebody else's file."""
+
 _AS_WHOM: Final = "run this as the user that Jitney runs as, like sudo -u jitney jitney …"
+_DISK: Final = "check the disk, its mount and the SD card"
 _REMEDIES: Final = {
     sqlite3.SQLITE_BUSY: "it is being written just now: try again",
     sqlite3.SQLITE_FULL: "the disk is full: free some space",
     sqlite3.SQLITE_NOTADB: "it is not a state file of Jitney",
+    sqlite3.SQLITE_IOERR: _DISK,
     sqlite3.SQLITE_CORRUPT: "it is damaged: restore it from a backup, and check the SD card",
 }
 
@@ -137,7 +146,7 @@ class HouseSecrets:
             return
         except OSError as error:
             message = f"the vault in {self._folder} cannot be looked into ({error.strerror}): {_AS_WHOM}"
-            raise StoreError(message) from None
+            raise StoreError(message, passing=error.errno == EIO) from None
         with self._connection("ro") as db:
             yield db if version_of(db) >= FIRST else None
 
@@ -146,6 +155,12 @@ class HouseSecrets:
         """Open the state file for a change that no other command makes at the same time."""
         with alone(self._folder), self._connection("rw") as db:
             yield db
+
+    def _is_ours(self) -> bool:
+        try:
+            return os.geteuid() in {0, self._path.stat().st_uid}
+        except OSError:
+            return True
 
     @contextmanager
     def _connection(self, mode: Literal["ro", "rw"]) -> Iterator[sqlite3.Connection]:
@@ -159,7 +174,9 @@ class HouseSecrets:
                 yield db
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            raise StoreError(f"state file {self._path}: {error}; {_REMEDIES.get(code, _AS_WHOM)}") from error
+            passing = code in _PASSING or (code in _BY_THE_DISK and self._is_ours())
+            remedy = _REMEDIES.get(code, _DISK if passing else _AS_WHOM)
+            raise StoreError(f"state file {self._path}: {error}; {remedy}", passing=passing) from error
         except rows.OtherKeyError as error:
             message = f"the key of the vault in {self._folder} was changed at the same moment: try again"
             raise StoreError(message) from error

@@ -118,7 +118,7 @@ class KeySources:
 
 
 def in_file(path: Path) -> Key | None:
-    """Return the key in a file, None when there is no file; raises MisconfiguredError."""
+    """Return the key in a file, None when there is no file; raises MisconfiguredError, or StoreError for the disk."""
     try:
         if path.stat().st_mode & _OTHERS:
             message = (
@@ -132,7 +132,8 @@ def in_file(path: Path) -> Key | None:
     except OSError as error:
         raise MisconfiguredError(f"the vault's key, {path}, cannot be read: {error.strerror}") from None
     except UnavailableError as error:
-        raise MisconfiguredError(f"the vault's key, {path}: {error}") from None
+        message = f"the vault's key, {path}: {error}"
+        raise StoreError(message, passing=True) if error.passing else MisconfiguredError(message) from None
 
 
 def give_to_owner_of_folder(path: Path) -> None:

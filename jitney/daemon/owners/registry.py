@@ -13,6 +13,7 @@ class Owners:
     def __init__(self, settings: Mapping[str, OwnerSettings]) -> None:
         self._settings = settings
         self.ids = frozenset(settings)
+        self.resting = frozenset(owner.id for owner in settings.values() if not owner.enabled)
 
     def seen_by(self, adapter: AdapterSettings) -> dict[str, Owner]:
         """Return the people as an adapter's type knows them; one of a person sees only that person."""

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon.owners.key_sources import Found, KeySources
-from jitney.daemon.owners.sealing import HOW, Key
+from jitney.daemon.owners.sealing import HOW, SEALS, Key
+from jitney.daemon.store import audit_proof
 from jitney.daemon.store import secrets as rows
 
 
@@ -45,7 +46,11 @@ def rotate(db: sqlite3.Connection, *, sources: KeySources, new: Key | None = Non
             " read; then `jitney vault rotate --new-key-file FILE`"
         )
         raise MisconfiguredError(message)
+    seal = audit_proof.stored_seal(db)
+    genuine = seal is not None and audit_proof.is_genuine(seal, old.key.derived(SEALS))
     count = rows.replace_all(db, lambda sealed: coming.key.seal(sealed.entry, old.key.open(sealed)))
+    if genuine:
+        audit_proof.seal(db, key_id=coming.key.id, key=coming.key.derived(SEALS))
     return Rotated(count, sources.settle(coming))
 
 

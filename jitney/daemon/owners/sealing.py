@@ -20,6 +20,9 @@ BYTES: Final = 32
 
 HOW: Final = "make one with `openssl rand -base64 32`"
 
+SEALS: Final = b"jitney audit"
+"""What the key is for that seals the audit log."""
+
 _NONCE_BYTES: Final = 12
 _DOMAIN: Final = "jitney vault 1"
 _LENGTH_BYTES: Final = 4
@@ -74,6 +77,10 @@ class Key:
         except (InvalidTag, ValueError):  # ValueError: a nonce of an impossible length
             raise DamagedError(_damage(sealed.entry)) from None
         return Secret(plain.decode(errors="surrogatepass"))
+
+    def derived(self, purpose: bytes) -> bytes:
+        """Return another key that follows from this one, for one purpose, named in up to 16 bytes."""
+        return hashlib.blake2b(self._raw, digest_size=BYTES, person=purpose).digest()
 
     def __repr__(self) -> str:
         return f"Key({self.id})"

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jitney.adapters.errors import RefusedError
+from jitney.adapters.errors import MisconfiguredError, RefusedError
 from jitney.adapters.secret import Secret
-from jitney.daemon.log import get
+from jitney.daemon.log import get, remember
 from jitney.daemon.owners.key_sources import Found, KeySources
 from jitney.daemon.owners.sealing import Key
 from jitney.daemon.store import secrets as rows
@@ -38,10 +38,13 @@ class Vault:
         sealed = await self._store.read(lambda db: rows.get(db, entry))
         if sealed is None:
             return None
-        return (await self._key(frozenset({sealed.key_id}))).open(sealed)
+        secret = (await self._key(frozenset({sealed.key_id}))).open(sealed)
+        remember(secret)
+        return secret
 
     async def put(self, entry: Entry, secret: Secret) -> None:
         """Keep a secret; it is on disk when this returns. Raises MisconfiguredError, or RefusedError not_kept."""
+        remember(secret)
         with _refused("not_kept", "the secret cannot be kept"):
             key = await self._key(await self._store.read(rows.key_ids))
             sealed = key.seal(entry, secret)
@@ -60,6 +63,20 @@ class Vault:
     async def names(self) -> list[Entry]:
         """Return what there is, without the secrets, sorted; raises StoreError."""
         return await self._store.read(rows.entries)
+
+    async def derived(self, purpose: bytes) -> tuple[str, bytes] | None:
+        """Return the id of the key and another key that follows from it, None where no secret needs one or it is lost.
+
+        Raises StoreError.
+        """
+        needed = await self._store.read(rows.key_ids)
+        if not needed:
+            return None
+        try:
+            key = await self._key(needed)
+        except MisconfiguredError:  # whoever wants a secret is told
+            return None
+        return key.id, key.derived(purpose)
 
     async def _key(self, needed: frozenset[str]) -> Key:
         """Return the key that rows with the ids ``needed`` have, a new one if there are none."""

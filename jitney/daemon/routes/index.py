@@ -8,7 +8,9 @@ from msgspec import UnsetType
 if TYPE_CHECKING:
     from jitney.daemon.routes.compiled import Route
 
-MOST_CACHED: Final = 10_000
+MOST_CACHED: Final = 2000
+"""Types of one owner that are remembered, and owners: what one makes up pushes out nothing of another."""
+
 LONGEST_CACHED: Final = 200
 """Characters of a type; the inbox lets people make up longer ones, and those are not worth the memory."""
 
@@ -19,26 +21,32 @@ class Index:
     def __init__(self, routes: Iterable["Route"]) -> None:
         self._routes = tuple(routes)
         self._of_owner: dict[str, tuple[Route, ...]] = {}
-        self._cache: dict[tuple[str, str], _Candidates] = {}
+        self._cache: dict[str, dict[str, _Candidates]] = {}
 
     def candidates(self, owner: str, type: str) -> tuple["Route", ...]:  # noqa: A002 - the attribute's name in CloudEvents
         """Return the routes of an owner that want events of a type, before a look at what is in them."""
-        found = self._cache.get((owner, type))
+        cache = self._cache.get(owner)
+        found = cache.get(type) if cache is not None else None
         return (self._find(owner, type) if found is None else found).all
 
     def interested(self, owner: str, type: str, subject: str | UnsetType) -> tuple["Route", ...]:  # noqa: A002
         """Return those of the candidates whose conditions about the subject of an event hold, or that have none."""
-        found = self._cache.get((owner, type))
+        cache = self._cache.get(owner)
+        found = cache.get(type) if cache is not None else None
         if found is None:
             found = self._find(owner, type)
         return found.by_subject.get(subject, found.others) if found.by_subject else found.all
 
     def _find(self, owner: str, type_: str) -> "_Candidates":
         found = _Candidates(route for route in self._of(owner) if route.wants(owner, type_))
-        if len(self._cache) >= MOST_CACHED:
+        if len(type_) > LONGEST_CACHED:
+            return found
+        if owner not in self._cache and len(self._cache) >= MOST_CACHED:
             self._cache.clear()
-        if len(type_) <= LONGEST_CACHED:
-            self._cache[owner, type_] = found
+        cache = self._cache.setdefault(owner, {})
+        if len(cache) >= MOST_CACHED:
+            cache.clear()
+        cache[type_] = found
         return found
 
     def _of(self, owner: str) -> tuple["Route", ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import date, time
-from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +14,8 @@ _BITS: Final = 64
 
 def mean(word: str, known: Iterable[str]) -> str:
     """Return the question after a word that is not ``known``: ``: did you mean "gt"?``; else the known ones."""
+    from difflib import get_close_matches  # noqa: PLC0415 - memory for whoever has mistyped something
+
     names = sorted(known)
     near = get_close_matches(word.lower(), names, 1) if len(word) <= _NEAR else []
     if near and near[0] != word:

@@ -1,7 +1,6 @@
 """Time zones: that of the house by its name, else whatever this machine goes by."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from difflib import get_close_matches
 from typing import Final
 
 _LONGEST: Final = 60
@@ -46,6 +45,8 @@ def zone(name: str) -> tzinfo:
         known = available_timezones()
     if not known:
         raise ValueError("this machine knows no time zones: install the package tzdata")
+    from difflib import get_close_matches  # noqa: PLC0415 - memory for whoever has mistyped something
+
     near = get_close_matches(name[:_LONGEST], known, 1)
     remedy = f'did you mean "{near[0]}"?' if near else 'give one such as "Europe/Berlin"'
     raise ValueError(f"there is no time zone {name[:_LONGEST]!r}: {remedy}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jitney.daemon.config.resting import resting, without_resting
 from jitney.daemon.config.routes import compiled, kinds
 from jitney.daemon.config.schema import Config
 from jitney.daemon.delivery.administration import Administration
@@ -26,6 +27,7 @@ from jitney.daemon.routing.journal import Verdict
 from jitney.daemon.routing.journal_requests import JournalRequests
 from jitney.daemon.routing.planned import Planned
 from jitney.daemon.routing.replay import Replay
+from jitney.daemon.routing.resting import RestingDoer
 from jitney.daemon.routing.router import Router
 from jitney.daemon.routing.secrets import InVault, Secrets
 from jitney.daemon.routing.sharing import Sharing
@@ -59,17 +61,20 @@ class Routing:
         bus, store, counters = services.bus, services.store, services.counters
         routes = compiled(config)[0]
         house = zone(config.bus.time_zone)
-        self._grants = grants = Grants(config.grants, tree=tree, private=kinds(config), zone=house)
+        self._grants = grants = Grants(without_resting(config).grants, tree=tree, private=kinds(config), zone=house)
         variables = Variables(counters)
         self._sharing = Sharing(grants, outbox, store, tree=tree, counters=counters)
-        self._board = StatusBoard(tree, services.ledger, adapter=ROUTE, owners=_with_python(config, routes))
+        served, away = _with_python(config, routes), resting(config)
+        self._board = StatusBoard(tree, services.ledger, adapter=ROUTE, owners=served, resting=away)
         self._environ = environ
         self._variables = variables
         self._python = _python(config)
         self._places = config.routing.webhooks
         self._handlers = _handlers(config, self._board, variables, environ) if config.scripts else None
         self._webhooks = Webhooks(
-            _allowed(config), Secrets(environ=environ, folder=Path(config.folder), vault=vault).fetch
+            _allowed(config),
+            Secrets(environ=environ, folder=Path(config.folder), vault=vault).fetch,
+            services.runtimes,
         )
         self._deeds = deeds = Deeds(
             bus,
@@ -82,12 +87,13 @@ class Routing:
             webhooks=self._webhooks,
             handlers=self._handlers,
         )
-        self.executor = Executor(store, deeds, counters=counters)
+        doer = RestingDoer(deeds, lambda: bus.resting.owners)
+        self.executor = Executor(store, doer, counters=counters)
         self.router = Router(
             store,
             self.executor,
             routes=routes,
-            names=_names(config),
+            names=_awake(config),
             variables=variables,
             alerts=self._alert,
             zone=house,
@@ -96,6 +102,7 @@ class Routing:
         )
         self.executor.declined = self._declined
         self.executor.traces = outbox.traces
+        services.came_online = self.executor.reached
         self.dead = Dead(store, self.executor, outbox, grants=grants, tree=tree)
         replay = Replay(bus, self.router, outbox)
         self._requests = JournalRequests(self.router, replay, owners=config.owners, started=time.time())
@@ -103,7 +110,8 @@ class Routing:
     async def use(self, config: Config) -> None:
         """Answer as another configuration wants it, while it runs; what is under way is finished as it was begun."""
         routes = compiled(config)[0]
-        self._grants.change(config.grants, private=kinds(config))
+        self._grants.change(without_resting(config).grants, private=kinds(config))
+        self._board.rest(resting(config))
         self._board.serve(_with_python(config, routes))
         if _python(config) != self._python:
             old, self._python = self._handlers, _python(config)
@@ -116,7 +124,7 @@ class Routing:
             await self._webhooks.change(_allowed(config))
         self._deeds.types = _types(config)
         self._requests.owners = frozenset(config.owners) | RESERVED
-        self.router.use(routes, names=_names(config))
+        self.router.use(routes, names=_awake(config))
 
     def administer(self, administration: Administration) -> None:
         """Let dead letters and the journal be asked for."""
@@ -180,6 +188,12 @@ def _types(config: Config) -> dict[str, str]:
 
 def _names(config: Config) -> dict[str, str]:
     return {owner.id: owner.name or owner.id for owner in config.owners.values()}
+
+
+def _awake(config: Config) -> dict[str, str]:
+    """Return the names of those who do not rest: for whom routes remember anything, and time brings anything about."""
+    away = resting(config)
+    return {owner: name for owner, name in _names(config).items() if owner not in away}
 
 
 def _allowed(config: Config) -> AllowList:

@@ -93,7 +93,7 @@ class Deeds:
                 value = None if data is UNSET else data
                 self._bus.set_state(State(planned.owner, subject, value, expiry), adapter=ROUTE, durable=True)
             case Webhook() as webhook:
-                await self._webhooks.send(webhook, traceparent=follow(planned.traceparent))
+                await self._webhooks.send(webhook, owner=planned.owner, traceparent=follow(planned.traceparent))
             case Forward(to=to):
                 await self._share(planned, to)
             case SetVariable() as variable:

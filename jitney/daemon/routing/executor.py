@@ -17,7 +17,7 @@ from jitney.daemon.routing.lanes import Lane, Waiting
 from jitney.daemon.routing.left import MEMORY_BYTES, left
 from jitney.daemon.routing.letters import Letters
 from jitney.daemon.routing.pace import Pace
-from jitney.daemon.routing.planned import Planned, decode, describe, destination, encode
+from jitney.daemon.routing.planned import Planned, decode, describe, destination, encode, place_of
 from jitney.daemon.routing.room import Room
 from jitney.daemon.routing.troubles import Troubles
 from jitney.daemon.store import actions as rows
@@ -135,6 +135,12 @@ class Executor:
         """Look whose time has come: to be called also when the clock was put."""
         for owner in self._owners.values():
             self._wake(owner)
+
+    def reached(self, adapter: str) -> None:
+        """Try what waits for an adapter that has come online, which would else wait out its pause."""
+        for owner in self._owners.values():
+            if owner.lane.reached(place_of(adapter)):
+                self._wake(owner)
 
     def waiting(self, owner: str = "") -> int:
         """Return how many actions of an owner, or of all, are not done yet."""

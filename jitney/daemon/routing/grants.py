@@ -19,7 +19,9 @@ from jitney.topics.tree import SharedTopic
 Private = Callable[[str], bool | None]
 """Tells whether an event type is private, None for a type that no adapter has declared."""
 
-MOST_CACHED: Final = 10_000
+MOST_CACHED: Final = 2000
+"""Answers of one giver that are remembered: the types that one makes up push out nothing of another."""
+
 LONGEST_CACHED: Final = 200
 """Characters of a type: people make up longer ones in the inbox, and those are not worth the memory."""
 
@@ -53,7 +55,7 @@ class Grants:
         self._clock = clock
         self._zone = zone
         self._by_giver: dict[str, list[_Grant]] = {}
-        self._cache: dict[tuple[str, str, str], tuple[_Seer, ...]] = {}
+        self._cache: dict[str, dict[tuple[str, str], tuple[_Seer, ...]]] = {}
         self.change(settings)
 
     def change(self, settings: Sequence[GrantSettings], *, private: Private | None = None) -> None:
@@ -84,14 +86,15 @@ class Grants:
 
     def _seers(self, event: Event) -> "Sequence[_Seer]":
         """Return who is in a grant that covers an event, whenever it ends."""
-        key = (event.owner, event.type, event.adapter)
-        found = self._cache.get(key)
+        cache = self._cache.setdefault(event.owner, {})
+        key = (event.type, event.adapter)
+        found = cache.get(key)
         if found is None:
             found = self._find(event)
-            if len(self._cache) >= MOST_CACHED:
-                self._cache.clear()
+            if len(cache) >= MOST_CACHED:
+                cache.clear()
             if len(event.type) <= LONGEST_CACHED:
-                self._cache[key] = found
+                cache[key] = found
         return found
 
     def _find(self, event: Event) -> "tuple[_Seer, ...]":

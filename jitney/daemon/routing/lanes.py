@@ -121,6 +121,16 @@ class Lane:
         insort(line.waiting, item)
         self._look_at(line)
 
+    def reached(self, place: str) -> bool:
+        """Let what waits because a place could not be reached be tried at once; tells whether there was any."""
+        found = False
+        for line in self._lines.values():
+            for item in line.waiting:
+                if item.blocking and item.place == place:
+                    item.again, item.blocking, found = item.due, False, True
+                    self._look_at(line)
+        return found
+
     def clear(self) -> int:
         """Forget everything, also what was taken; returns how many."""
         gone = len(self.items)

@@ -60,6 +60,7 @@ class Routes:
         """Build what is needed."""
         if config.routes or config.grants:
             self._routing = self._build(config)
+            self._put(self._routing)
         else:
             store = self._services.store
             self._administration.handlers.update(routeless.handlers(store, self._outbox, self._tree))
@@ -81,12 +82,17 @@ class Routes:
             await self._routing.load()
 
     async def use(self, config: Config) -> None:
-        """Answer as another configuration wants it, while it runs."""
+        """Answer as another configuration wants it, while it runs.
+
+        Raises StoreError; then it is to be done again.
+        """
         if self._routing is not None:
             await self._routing.use(config)
         elif config.routes or config.grants:
-            self._routing = self._build(config)
-            await self._routing.load()
+            routing = self._build(config)
+            await routing.load()
+            self._routing = routing
+            self._put(routing)
             if self._group is not None:
                 self._start(self._routing, self._group)
 
@@ -122,7 +128,7 @@ class Routes:
     def _build(self, config: Config) -> "Routing":
         from jitney.daemon.routing.assembly import Routing  # noqa: PLC0415 - memory for those who have routes
 
-        routing = Routing(
+        return Routing(
             config,
             self._services,
             outbox=self._outbox,
@@ -132,7 +138,9 @@ class Routes:
             environ=self._environ,
             vault=self._vault,
         )
+
+    def _put(self, routing: "Routing") -> None:
+        """Let it answer, and be asked."""
         self._services.bus.plans = routing.router
         routing.administer(self._administration)
         self._watch(routing.pulse)
-        return routing

@@ -29,7 +29,7 @@ METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 OUR_HEADERS: Final = frozenset({"connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"})
 """Headers that no route sets: they say where the request goes and where it ends."""
 
-_LOOKUPS: Final = 16
+_LOOKUPS: Final = 4
 _NAMES_ONLY: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 _PASSING: Final = {408: "slow", 425: "slow", 429: "busy"}
 _AWAY: Final = frozenset({502, 503, 504})
@@ -39,7 +39,7 @@ _FAULTS: Final = range(500, 600)
 
 
 class OutgoingHttp:
-    """Sends webhooks; what was opened for it is closed by ``close``."""
+    """Sends the webhooks of one owner; what was opened for it is closed by ``close``."""
 
     def __init__(self, allowed: AllowList, fetch: Fetch) -> None:
         self._allowed = allowed

@@ -111,9 +111,9 @@ def destination(planned: Planned) -> str:
     """Return where an action goes: while that cannot be reached, a route's other actions for it wait, to keep order."""
     match planned.action:
         case SendCommand(adapter=adapter) | Notify(adapter=adapter):
-            return f"adapter {adapter}"
+            return place_of(adapter)
         case Reply() if planned.origin.node:
-            return f"adapter {planned.adapter}"
+            return place_of(planned.adapter)
         case Webhook(url=url):
             return f"webhook {place(url)}"
         case Forward(to=to):
@@ -121,6 +121,11 @@ def destination(planned: Planned) -> str:
         case RunHandler(file=file):
             return f"python {file}"
     return "bus"
+
+
+def place_of(adapter: str) -> str:
+    """Return where the actions go that an adapter does."""
+    return f"adapter {adapter}"
 
 
 def queue(planned: Planned) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.secret_files import UnavailableError, credential, read
+from jitney.daemon.log import remember
 from jitney.daemon.routes.actions import SecretName
 from jitney.daemon.routing.failures import FailedError
 
@@ -31,6 +32,7 @@ class Secrets:
         )
         if not secret:
             raise FailedError("no_secret", f"there is no secret of that name in {where.source}")
+        remember(secret)
         return secret
 
     def _read(self, where: SecretName) -> Secret | None:

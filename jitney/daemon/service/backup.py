@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from jitney import __version__
 from jitney.adapters.secret import Secret
+from jitney.daemon.owners.audit_notes import NAME
 from jitney.daemon.owners.house_secrets import LOCK, alone
 from jitney.daemon.owners.key_sources import FILE, NEXT
 from jitney.daemon.service.backup_contents import CONFIG, STATE, Manifest, Packer
@@ -35,7 +36,7 @@ PAUSE: Final = 0.01
 """Pages that are copied at once, and seconds between two such portions, in which the card is the daemon's."""
 
 _COPY: Final = ".backup-*"
-_NEVER: Final = (DATABASE, f"{DATABASE}-*", "jitney.lock", LOCK, f".{FILE}.*", _COPY)
+_NEVER: Final = (f"{NAME}*", f".{NAME}*", DATABASE, f"{DATABASE}-*", "jitney.lock", LOCK, f".{FILE}.*", _COPY)
 """What is copied in another way, or means nothing anywhere else."""
 
 _KEYS: Final = (FILE, NEXT)

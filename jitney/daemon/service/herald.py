@@ -30,6 +30,7 @@ class Herald:
         self._notifier = notifier
         self._clock = clock
         self._stuck: list[str] = []
+        self._since = 0.0
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
@@ -92,7 +93,8 @@ class Herald:
     def _complain(self, stuck: list[str]) -> None:
         if bool(stuck) != bool(self._stuck):
             if stuck:
+                self._since = self._clock()
                 _log.error("parts of the bus are stuck: the service manager will start it again", stuck=stuck)
             else:
-                _log.info("everything turns again")
+                _log.info("everything turns again", after_seconds=round(self._clock() - self._since, 1))
         self._stuck = stuck

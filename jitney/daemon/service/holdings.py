@@ -15,6 +15,7 @@ from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.ledger import Ledger
 from jitney.daemon.config.schema import AdapterSettings
 from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.owners.audit import UNHEARD, Auditing
 from jitney.daemon.owners.files import folder
 from jitney.daemon.store import holdings
 from jitney.daemon.store.holdings import FIRST, TABLES, Cursor, Holding
@@ -101,6 +102,7 @@ class Holdings:
         self._outbox = outbox
         self._adapters = adapters
         self._state_dir = state_dir
+        self.audit: Auditing = UNHEARD
 
     def handlers(self) -> Mapping[str, Callable[[Raw], Awaitable[object]]]:
         """Return what administration can be asked for, by name; each raises RefusedError."""
@@ -129,6 +131,7 @@ class Holdings:
     async def _export(self, data: Raw) -> Page:
         asked = _decoded(data, AskedPage)
         owner = _person(asked.owner)
+        self.audit.add("export", owner=owner)
         table = _BY_NAME.get(asked.table)
         if asked.table not in LISTED:
             raise RefusedError("invalid", f"there is no table {asked.table!r}: it is one of {', '.join(LISTED)}")
@@ -178,8 +181,15 @@ def owned(adapters: Mapping[str, AdapterSettings], owner: str) -> list[str]:
 
 
 def readable(record: Mapping[str, object]) -> dict[str, object]:
-    """Return a row as JSON can say it: what is JSON as such, other text as text, and bytes as base64."""
-    return {name: _readable(value) if isinstance(value, bytes) else value for name, value in record.items()}
+    """Return a row as JSON can say it: what is JSON as such, other text as text, and bytes as base64.
+
+    The link of an alert is left out: with it somebody else could sign in for its owner.
+    """
+    said = {name: _readable(value) if isinstance(value, bytes) else value for name, value in record.items()}
+    match said:
+        case {"topic": str(topic), "payload": {"link": _, **rest}} if "/alert/" in topic:
+            said["payload"] = rest
+    return said
 
 
 def with_files(state_dir: Path) -> list[str]:

@@ -16,6 +16,7 @@ FIRST: Final[dict[type, Cursor]] = {int: -(1 << 62), str: ""}
 
 _LANES: Final = "lane IN (SELECT id FROM lane WHERE owner = ?1)"
 _KEPT: Final = f"({OF_OWNER} OR adapter IN (SELECT value FROM json_each(?2)))"  # noqa: S608 - ours
+_AUDITED: Final = "owner = ?1 AND what <> 'erase'"
 _COMMAND: Final = "json_extract(CAST(body AS TEXT), '$.owner') = ?1"
 
 
@@ -39,6 +40,7 @@ TABLES: Final = (
     Table("kept", ("adapter", "key", "value"), "adapter || char(9) || key", str, _KEPT),
     Table("vault", ("adapter", "name"), "adapter || char(9) || name", str),
     Table("action", ("id", "route", "due", "until", "body"), "rowid", int),
+    Table("audit", ("number", "time", "what", "who", "adapter", "outcome", "times", "detail"), "number", int, _AUDITED),
     Table("route_memory", ("route", "key", "value", "until"), "route || char(9) || key", str),
 )
 """Of ``vault`` only the names. Every table that has something of an owner is here."""

@@ -1,10 +1,12 @@
 """Small facts about this instance that outlive a run."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from jitney.daemon.store.store import Store
 
 CLIENT_ID: Final = "client_id"
+HEARD: Final = "heard"
 
 
 async def client_id(store: Store, fresh: str) -> str:
@@ -18,3 +20,16 @@ async def client_id(store: Store, fresh: str) -> str:
     store.write("INSERT INTO meta (key, value) VALUES (?, ?)", [(CLIENT_ID, fresh)])
     await store.committed()
     return fresh
+
+
+async def heard(store: Store) -> list[str]:
+    """Return the topic filters that the broker may remember of an earlier run; empty where that is not known."""
+    row = await store.read(lambda db: db.execute("SELECT value FROM meta WHERE key = ?", (HEARD,)).fetchone())
+    return str(row[0]).split("\n") if row is not None else []
+
+
+def hear(store: Store, filters: Iterable[str]) -> None:
+    """Remember the topic filters of this run."""
+    store.write(
+        "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [(HEARD, "\n".join(sorted(filters)))], key=HEARD
+    )

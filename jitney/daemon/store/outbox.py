@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from msgspec import Struct
@@ -63,7 +64,15 @@ class Found(Struct, frozen=True):
 
 
 def load(db: sqlite3.Connection) -> Found:
-    """Read the whole state of the outbox but its payloads."""
+    """Read the whole state of the outbox but its payloads.
+
+    A first version has given the number of no row, 0, to one that it wrote before all others: that one, which nobody
+    could remove, gets another one, before those that come after it.
+    """
+    if db.execute("SELECT 1 FROM outbox WHERE id = 0").fetchone():
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("UPDATE outbox SET id = id - 1 + (SELECT min(id) FROM outbox) WHERE id <= 0")
     return Found(
         lanes=db.execute("SELECT id, owner, adapter, seq FROM lane").fetchall(),
         waiting=db.execute("SELECT lane, count(*), sum(length(payload)) FROM outbox GROUP BY lane").fetchall(),
@@ -82,6 +91,12 @@ def after(db: sqlite3.Connection, lane: int, row: int, most: int) -> list[tuple[
     return db.execute(
         "SELECT id, topic, payload FROM outbox WHERE lane = ? AND id > ? ORDER BY id LIMIT ?", (lane, row, most)
     ).fetchall()
+
+
+def first_after(db: sqlite3.Connection, lane: int, row: int) -> float:
+    """Return the first row of a lane after ``row``, infinite where there is none."""
+    (first,) = db.execute("SELECT min(id) FROM outbox WHERE lane = ? AND id > ?", (lane, row)).fetchone()
+    return inf if first is None else first
 
 
 def put_first(db: sqlite3.Connection, entries: Sequence[tuple[int, int, str, bytes]]) -> None:

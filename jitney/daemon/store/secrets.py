@@ -8,12 +8,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
+from zlib import crc32
 
 from msgspec import Struct
 
 _PUT: Final = "INSERT OR REPLACE INTO vault (adapter, owner, name, key_id, nonce, ciphertext) VALUES (?, ?, ?, ?, ?, ?)"
 _GET: Final = "SELECT key_id, nonce, ciphertext FROM vault WHERE adapter = ? AND owner = ? AND name = ?"
 _ALL: Final = "SELECT adapter, owner, name, key_id, nonce, ciphertext FROM vault ORDER BY adapter, owner, name"
+_MARK: Final = "SELECT name, nonce FROM vault WHERE adapter = '' ORDER BY name"
 _KEYS: Final = "SELECT DISTINCT key_id FROM vault"
 _DELETE: Final = (
     "DELETE FROM vault WHERE adapter = ifnull(:adapter, adapter) AND owner = ifnull(:owner, owner)"
@@ -55,6 +57,11 @@ def get(db: sqlite3.Connection, entry: Entry) -> Sealed | None:
 def entries(db: sqlite3.Connection) -> list[Entry]:
     """Return what there is, sorted."""
     return [sealed.entry for sealed in _all(db)]
+
+
+def mark(db: sqlite3.Connection) -> tuple[int, ...]:
+    """Return numbers that are others as soon as a secret of the configuration was kept or erased."""
+    return tuple(crc32(nonce, crc32(name.encode())) for name, nonce in db.execute(_MARK))
 
 
 def key_ids(db: sqlite3.Connection) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 DATABASE: Final = "jitney.db"
 """What the state file is called in the state folder."""
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 _VAULT: Final = """
 CREATE TABLE vault (
@@ -28,6 +28,32 @@ CREATE INDEX dead_owner ON dead (owner);
 """
 """The rows of ``action`` are numbered as they come, which is their order where ``due`` is the same."""
 
+_AUDIT: Final = """
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY, time TEXT NOT NULL, what TEXT NOT NULL, adapter TEXT NOT NULL, outcome TEXT NOT NULL,
+    times INTEGER NOT NULL, owner TEXT, who TEXT, detail TEXT, salt BLOB, personal BLOB NOT NULL, hash BLOB NOT NULL,
+    erased INTEGER NOT NULL DEFAULT 0
+);
+CREATE TRIGGER audit_grows BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE number >= new.number)
+BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+WHEN (new.number, new.time, new.what, new.adapter, new.outcome, new.times, new.personal, new.hash) IS NOT
+    (old.number, old.time, old.what, old.adapter, old.outcome, old.times, old.personal, old.hash)
+    OR coalesce(new.owner, new.who, new.detail, new.salt) IS NOT NULL
+    OR old.erased <> 0
+    OR NOT EXISTS (SELECT 1 FROM audit WHERE number = new.erased AND what = 'erase' AND owner = old.owner)
+BEGIN SELECT RAISE(ABORT, 'the audit log is not changed'); END;
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'audit_anchor' AND CAST(value AS INTEGER) >= old.number)
+BEGIN SELECT RAISE(ABORT, 'the audit log is not shortened'); END;
+"""
+"""Triggers keep mistakes off; whoever can write the file can remove them, which the chain of hashes does not mind.
+
+What has an older number than there is is left out rather than refused, because a refusal would take along what is
+committed together with it.
+"""
+
 _TABLES: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE lane (
@@ -47,12 +73,13 @@ CREATE TABLE dead (
 CREATE TABLE command (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE kept (adapter TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (adapter, key))
     WITHOUT ROWID;
-{_VAULT}{_ROUTES}"""
+{_VAULT}{_ROUTES}{_AUDIT}"""
 """``until`` of a table is when a value is no longer kept, in Unix seconds; 0: never."""
 
 _MIGRATIONS: Final = {
     1: f"ALTER TABLE retained ADD COLUMN until REAL NOT NULL DEFAULT 0; {_VAULT}",
     2: f"ALTER TABLE dead ADD COLUMN kind TEXT NOT NULL DEFAULT 'event'; {_ROUTES}",
+    3: _AUDIT,
 }
 """What makes the next version of a version."""
 

@@ -1,20 +1,27 @@
 """What one adapter gets from the bus."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jitney.adapters.base import HttpHandler, Log, Owner, OwnerStatus, Vault
-from jitney.adapters.entities import Device
 from jitney.daemon.broker.ledger import Ledger
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.bus import Bus
-from jitney.daemon.owners.files import folder
+from jitney.daemon.owners.audit import UNHEARD, Auditing
+from jitney.daemon.owners.files import folder, size
+from jitney.daemon.owners.runtime import Runtimes
+from jitney.daemon.owners.unclaimed import Unclaimed
 from jitney.daemon.store.kept import Kept
 from jitney.daemon.store.store import Store
 from jitney.daemon.supervision.declarations import Declarations
 from jitney.daemon.supervision.doors import Doors
 from jitney.daemon.supervision.status import StatusBoard
-from jitney.topics import Event, State
+from jitney.topics import HOUSE, Event, State
+
+if TYPE_CHECKING:
+    from jitney.adapters.entities import Device
 
 
 class Services:
@@ -32,6 +39,11 @@ class Services:
         state_dir: Path,
     ) -> None:
         self.declarations = Declarations()
+        self.came_online: Callable[[str], None] = lambda _: None
+        """Told of each adapter that comes online."""
+        self.unclaimed = Unclaimed()
+        self.audit: Auditing = UNHEARD
+        self.runtimes = Runtimes()
         self.bus = bus
         self.ledger = ledger
         self.store = store
@@ -50,12 +62,14 @@ class AdapterContext:
         board: StatusBoard,
         *,
         name: str,
+        kind: str,
         owners: Mapping[str, Owner],
         default_owner: str,
         durable: bool,
         log: Log,
     ) -> None:
         self.name = name
+        self._type = kind
         self.owners = owners
         self.default_owner = default_owner
         self.log = log
@@ -85,6 +99,7 @@ class AdapterContext:
             self.is_online = True
             self.came_online()
             self._services.declarations.settled(self.name)
+            self._services.came_online(self.name)
         self._board.set("online")
 
     def degraded(self, reason: str) -> None:
@@ -109,7 +124,13 @@ class AdapterContext:
     async def emit(self, *events: Event) -> None:
         """Accept events in this order; raises RefusedError."""
         self.events += len(events)
-        await self._services.bus.emit(events, durable=self._durable)
+        bus = self._services.bus
+        if self.default_owner != HOUSE:
+            await bus.emit(events, durable=self._durable)
+            if await bus.slow(self.default_owner, events):
+                self.count("slowed")
+        else:
+            await bus.emit(events if self._durable else bus.within(events), durable=self._durable)
 
     def set_state(self, state: State) -> None:
         """Publish the last known value of a subject."""
@@ -117,10 +138,12 @@ class AdapterContext:
 
     def keep_states(self, subjects: Iterable[tuple[str, str]]) -> None:
         """Remove every state of this adapter that is not among (owner, subject) pairs."""
+        subjects = list(subjects)
+        self._services.bus.resting.keep(self.name, subjects)
         topic = self._services.bus.state_topic
         self._services.ledger.keep(self.name, (topic(owner, self.name, subject) for owner, subject in subjects))
 
-    def announce(self, owner: str, devices: Iterable[Device]) -> None:
+    def announce(self, owner: str, devices: "Iterable[Device]") -> None:
         """Declare all devices of an owner that Home Assistant can show."""
         self._services.declarations.announce(self.name, owner, devices)
 
@@ -132,9 +155,17 @@ class AdapterContext:
         """Take an alert back."""
         self._board.resolve(owner, alert)
 
-    def count(self, what: str, number: int = 1) -> None:
+    def unclaimed(self, kind: str, external_id: str, *, hint: str = "") -> None:
+        """Tell that something was met which could be an owner's and is nobody's."""
+        self._services.unclaimed.note(self._type, kind, external_id, adapter=self.name, hint=hint)
+
+    def count(self, what: str, number: int = 1, *, owner: str = "") -> None:
         """Add to one of this adapter's counters."""
-        self._services.counters.add(what, number, adapter=self.name)
+        self._services.counters.add(what, number, owner=owner, adapter=self.name)
+
+    def audit(self, owner: str, what: str, *, outcome: str = "ok", detail: str = "") -> None:
+        """Tell the audit log what was done for an owner."""
+        self._services.audit.add(what, owner=owner, adapter=self.name, outcome=outcome, detail=detail)
 
     def retried(self, reason: str) -> None:
         """Count that another attempt is due, because of what a word says."""
@@ -159,3 +190,8 @@ class AdapterContext:
     def folder(self, owner: str) -> Path:
         """Return the folder for this adapter's files of an owner."""
         return folder(self._services.state_dir, owner) / self.name
+
+    def room(self, owner: str) -> int:
+        """Return how many bytes the files in that folder may take together: what the other adapters leave."""
+        most = self._services.bus.limits.of(owner).files_mb * 1_000_000
+        return max(0, most - size(folder(self._services.state_dir, owner), but=self.name)) if most else sys.maxsize

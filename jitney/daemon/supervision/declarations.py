@@ -1,15 +1,17 @@
 """The devices that adapters have declared, for whoever shows them now or later."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from jitney.adapters.entities import Device
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jitney.adapters.entities import Device
 
 
 class Announcements(Protocol):
     """Whoever shows devices in Home Assistant."""
 
-    def announce(self, adapter: str, owner: str, devices: Iterable[Device]) -> None:
+    def announce(self, adapter: str, owner: str, devices: "Iterable[Device]") -> None:
         """Learn all devices that an owner has through an adapter."""
 
     def settled(self, adapter: str) -> None:
@@ -24,7 +26,7 @@ class Declarations:
         self._settled: set[str] = set()
         self._listener: Announcements | None = None
 
-    def announce(self, adapter: str, owner: str, devices: Iterable[Device]) -> None:
+    def announce(self, adapter: str, owner: str, devices: "Iterable[Device]") -> None:
         """Learn all devices that an owner has through an adapter."""
         declared = self._devices[adapter, owner] = tuple(devices)
         if self._listener is not None:

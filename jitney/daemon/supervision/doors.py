@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from jitney.adapters.base import HttpHandler, HttpRequest, HttpResponse
@@ -17,12 +18,16 @@ FINISH: Final = 2.0
 
 
 class Doors:
-    """The adapters that serve HTTP now. The port is opened elsewhere, and ``port`` is told from there."""
+    """The adapters that serve HTTP now. The port is opened elsewhere, and ``port`` is told from there.
+
+    ``prefix`` is the path of the public address, like ``/jitney``; empty where it has none.
+    """
 
     def __init__(self, public_url: str, adapters: Collection[str]) -> None:
         self.port = 0
         self.adapters = adapters
         self.handlers: dict[str, HttpHandler] = {}
+        self.prefix = urlsplit(public_url).path.rstrip("/")
         self._public_url = public_url.rstrip("/")
         self._settled = 0.0
         self._begun: set[str] = set()

@@ -1,16 +1,16 @@
 """Forgetting an owner: what the adapters keep, the vault, what waits, what is retained, and files."""
 
 import asyncio
-import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from jitney.adapters.errors import RefusedError
+from jitney.adapters.errors import MisconfiguredError, RefusedError
 from jitney.daemon.broker.ledger import Ledger
+from jitney.daemon.config.resting import why
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.log import get
 from jitney.daemon.owners.files import folder
@@ -33,6 +33,7 @@ _log = get("erasure")
 class Erased(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was erased of an owner; ``unfinished`` says by adapter what is left to do outside of the bus.
 
+    ``devices`` are the names of those that were forgotten; their logins are left at the broker.
     ``traces``: whoever searches the raw state file may still find some of it, until the bus is started again.
     """
 
@@ -41,12 +42,15 @@ class Erased(Struct, frozen=True, kw_only=True, omit_defaults=True):
     events: int
     unfinished: Mapping[str, str]
     traces: bool = False
+    devices: Sequence[str] = ()
 
 
 class Erasure:
     """Erases everything that the bus keeps of an owner. What the configuration says of them stays.
 
-    ``others`` lets the other rooms forget an owner; ``connected`` tells whether the broker is there.
+    ``others`` lets the other rooms forget an owner; ``devices`` forgets the names of their devices, in a thread, and
+    raises MisconfiguredError where it cannot. ``asleep`` returns the adapters that cannot forget an owner because they
+    do not run while that owner is disabled. ``connected`` tells whether the broker is there.
     """
 
     def __init__(
@@ -60,10 +64,14 @@ class Erasure:
         runners: Mapping[str, Runner],
         state_dir: Path,
         connected: Callable[[], bool],
+        devices: Callable[[str], Sequence[str]] = lambda _: (),
+        asleep: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._connected = connected
+        self._devices = devices
+        self._asleep = asleep
         self._outbox = outbox
         self._vault = vault
         self._others = others
@@ -80,7 +88,7 @@ class Erasure:
 
     async def erase(self, owner: str) -> Erased:
         """Erase; raises RefusedError where something could not be."""
-        unfinished = {}
+        unfinished = {name: f"not done, because {why(owner)}, and erase again" for name in self._asleep(owner)}
         for name, runner in self._runners.items():
             if runner.accepts(owner):
                 reason = await _told(runner, owner)
@@ -94,9 +102,13 @@ class Erasure:
             await asyncio.to_thread(_remove, folder(self._state_dir, owner))
         except OSError as error:
             raise RefusedError("not_erased", f"files of {owner} are left: {error}") from error
+        try:
+            devices = tuple(await asyncio.to_thread(self._devices, owner))
+        except MisconfiguredError as error:
+            raise RefusedError("not_erased", f"the names of devices of {owner} are left: {error}") from error
         traces = not await self._swept(owner)
         _log.info("erased", owner=owner, states=states, events=events, unfinished=unfinished or None, traces=traces)
-        return Erased(owner=owner, states=states, events=events, unfinished=unfinished, traces=traces)
+        return Erased(owner=owner, states=states, events=events, unfinished=unfinished, traces=traces, devices=devices)
 
     async def _swept(self, owner: str) -> bool:
         """Leave nothing in the state file of what was erased; tells whether that is so already."""
@@ -135,4 +147,6 @@ async def _told(runner: Runner, owner: str) -> str:
 
 def _remove(path: Path) -> None:
     if path.exists():
+        import shutil  # noqa: PLC0415 - memory, with every kind of compression, for whoever is erased
+
         shutil.rmtree(path)

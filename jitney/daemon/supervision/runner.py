@@ -7,7 +7,7 @@ from typing import Final
 from jitney.adapters.base import Adapter, Clock
 from jitney.adapters.errors import DisconnectedError, MisconfiguredError, RefusedError, UnauthorisedError
 from jitney.daemon.config.schema import AdapterSettings
-from jitney.daemon.log import Decay, bound, get
+from jitney.daemon.log import Decay, bound, get, mask
 from jitney.daemon.owners.registry import Owners
 from jitney.daemon.supervision.backoff import Backoff
 from jitney.daemon.supervision.context import AdapterContext, Services
@@ -53,6 +53,10 @@ class Runner:
         """Tell whether an owner may command it: a shared adapter's anybody, a person's only that person."""
         return self.settings.owner in (HOUSE, owner)
 
+    def controls(self, command: str) -> bool:
+        """Tell whether a command of this adapter does something outside, rather than tell something."""
+        return command in getattr(self.settings.type, "controls", ())
+
     async def command(self, command: Command) -> Reply:
         """Carry out a command; raises RefusedError."""
         if not self.context.is_online:
@@ -64,9 +68,8 @@ class Runner:
                 self._under_way.add(over)
                 reply = await self._adapter.command(command)
         except JitneyError as error:
-            if isinstance(error, RefusedError):
-                raise
-            raise RefusedError("failed", str(error)) from error
+            code = error.code if isinstance(error, RefusedError) else "failed"
+            raise RefusedError(code, mask(str(error))) from error
         except Exception as error:  # adapters are other people's code
             if over.expired():
                 message = f"{self.settings.name} has ended meanwhile: it may have been done nevertheless"
@@ -158,11 +161,13 @@ class Runner:
 
 def build(settings: AdapterSettings, services: Services, *, tree: TopicTree, owners: Owners) -> Runner:
     """Return the runner of a configured adapter with everything it needs; raises MisconfiguredError."""
-    board = StatusBoard(tree, services.ledger, adapter=settings.name, owners=owners.served_by(settings))
+    served, resting = owners.served_by(settings), owners.resting
+    board = StatusBoard(tree, services.ledger, adapter=settings.name, owners=served, resting=resting)
     context = AdapterContext(
         services,
         board,
         name=settings.name,
+        kind=settings.type.name,
         owners=owners.seen_by(settings),
         default_owner=settings.owner,
         durable=settings.durable,
@@ -172,4 +177,4 @@ def build(settings: AdapterSettings, services: Services, *, tree: TopicTree, own
         return Runner(settings, context, board)
     except Exception as error:  # adapters are other people's code
         reason = f"adapters.{settings.name}: a {settings.type.name} cannot be made of this"
-        raise MisconfiguredError(f"{reason} ({type(error).__name__}: {error})") from error
+        raise MisconfiguredError(f"{reason} ({type(error).__name__}: {mask(str(error))})") from error

@@ -7,6 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from jitney.daemon.broker.ledger import GONE, Ledger
+from jitney.daemon.config.resting import why
+from jitney.daemon.log import mask
 from jitney.topics import InvalidTopicError, TopicTree, utc_now
 from jitney.topics.tree import AlertTopic, StatusTopic
 
@@ -34,15 +36,21 @@ class Alert(Struct, frozen=True, omit_defaults=True):
 
 
 class StatusBoard:
-    """The retained status and alert topics of one adapter."""
+    """The retained status and alert topics of one adapter; for people who are ``resting`` it is offline.
 
-    def __init__(self, tree: TopicTree, ledger: Ledger, *, adapter: str, owners: Sequence[str]) -> None:
+    What is said is other people's texts, of libraries and of the outside: secrets in it are masked.
+    """
+
+    def __init__(
+        self, tree: TopicTree, ledger: Ledger, *, adapter: str, owners: Sequence[str], resting: Collection[str] = ()
+    ) -> None:
         self.status = Status("connecting", utc_now())
         self._tree = tree
         self._ledger = ledger
         self._adapter = adapter
         self._owners = owners
         self._apart: dict[str, Status] = {}
+        self._resting = {owner: _resting(owner) for owner in resting}
 
     @property
     def owners(self) -> Sequence[str]:
@@ -62,6 +70,14 @@ class StatusBoard:
         self._owners = owners
         self.set(self.status.state, self.status.reason)
 
+    def rest(self, owners: Collection[str]) -> None:
+        """Tell these people that nothing is done for them, because they are disabled, and the others how it is."""
+        before = self._resting
+        self._resting = {owner: before.get(owner) or _resting(owner) for owner in owners}
+        for owner in self._owners:
+            if (owner in before) is not (owner in self._resting):
+                self._publish(owner)
+
     def set_for(self, owner: str, state: Word, reason: str = "") -> None:
         """Publish a status to one owner alone, while the adapter works for the others; ``online`` takes it back."""
         if state == "online":
@@ -72,7 +88,12 @@ class StatusBoard:
             self._publish(owner)
 
     def of(self, owner: str) -> Status:
-        """Return how it is doing for an owner: as for all, unless it works and something is amiss for that owner."""
+        """Return how it is doing for an owner: as for all, unless it works and something is amiss for that owner.
+
+        For somebody who is disabled it is offline.
+        """
+        if owner in self._resting:
+            return self._resting[owner]
         return self._apart.get(owner, self.status) if self.status.state in _WORKING else self.status
 
     def forget_owners(self) -> None:
@@ -95,6 +116,7 @@ class StatusBoard:
 
     def alert(self, owner: str, alert: str, *, message: str, link: str = "") -> None:
         """Publish what a person must do; the same alert again changes nothing but its text."""
+        message = mask(message)
         topic = self._alert_topic(owner, alert)
         payload = _encode(Alert(message, utc_now(), self._adapter, link))
         line = self._ledger.lines.get(topic)
@@ -104,6 +126,13 @@ class StatusBoard:
     def resolve(self, owner: str, alert: str) -> None:
         """Take an alert back."""
         self._ledger.put(self._alert_topic(owner, alert), GONE, owner=owner, adapter="")
+
+    def tell(self, owner: str, alert: str, message: str) -> None:
+        """Publish an alert, or take it back where the message is empty."""
+        if message:
+            self.alert(owner, alert, message=message)
+        else:
+            self.resolve(owner, alert)
 
     def _publish(self, owner: str) -> None:
         self._ledger.put(self._topic(owner), _encode(self.of(owner)), owner=owner, adapter="")
@@ -115,5 +144,9 @@ class StatusBoard:
         return self._tree.name(AlertTopic(owner, f"{self._adapter}.{alert}"))
 
 
+def _resting(owner: str) -> Status:
+    return Status("offline", utc_now(), why(owner))
+
+
 def _next(before: Status, state: Word, reason: str) -> Status:
-    return Status(state, before.since if state == before.state else utc_now(), reason)
+    return Status(state, before.since if state == before.state else utc_now(), mask(reason))

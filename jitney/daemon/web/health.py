@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from jitney.daemon.delivery.lanes import Lane
@@ -35,6 +35,7 @@ class Health:
         self.parts = parts
         self.verdict = Verdict(parts)
         self.dead: Mapping[str, int] = {}
+        self.audited: Callable[[], str] = lambda: ""
         self._store = parts.store
         self._counters = parts.counters
         self._began = time.monotonic()
@@ -58,7 +59,7 @@ class Health:
         """Return what is running."""
         retained = self.parts.retained
         adapters = {name: runner.settings.type.name for name, runner in self.parts.runners.items()}
-        return Info(retained.version, retained.boot, adapters, self._configured, self._refused)
+        return Info(retained.version, retained.boot, adapters, self._configured, self._refused, self.audited())
 
     def detailed(self) -> Detailed:
         """Return everything but secrets."""
@@ -74,6 +75,7 @@ class Health:
             sources=self._sources(drops),
             queues=self._queues(),
             actions=ActionDetail({name: number for name, number in self.parts.actions().items() if number}, self.dead),
+            limits=self.parts.usage.standings(),
             stuck=self.verdict.stuck(),
             refused=self._refused,
             counters=[

@@ -47,6 +47,11 @@ COUNTS: Final[Mapping[str, Count]] = {
     "stopped": _count("route_stopped", "Times that the breaker has stopped a route.", "owner", "", "reason"),
     "missed": _count("route_missed", "Times of a schedule that were over before.", "owner", "", "reason"),
     "walls": _count("walls", "Times it was not proved that the broker keeps owners apart.", "", "", "reason"),
+    "foreign": _count(
+        "foreign", "Messages of somebody else on topics that are the bus's alone, by kind.", "owner", "adapter", "kind"
+    ),
+    "spans": _count("spans", "Spans for the collector of traces, by what became of them.", "", "", "result"),
+    "turned_away": _count("http_turned_away", "Who was turned away at the port, by reason.", "", "", "reason"),
     "unreadable": _count("unreadable", "Things kept or received that cannot be read.", "owner", "adapter", "reason"),
 }  # fmt: skip
 """The counters of the daemon itself. Whatever else an adapter counts is one of ``COUNTED``."""
@@ -82,6 +87,7 @@ GAUGES: Final[Mapping[str, Metric]] = {
     "actions_waiting": Metric("jitney_actions_waiting", "Actions of routes that are not done yet.", ("owner",)),
     "dead_letters": Metric("jitney_dead_letters", "Dead letters that are kept.", ("owner",)),
     "store_bytes": Metric("jitney_store_bytes", "Bytes of the state file and its log."),
+    "limited": Metric("jitney_limits_reached", "Doors of owners that are closed, and quotas that are used up."),
 }
 
 HISTOGRAMS: Final[Mapping[str, Metric]] = {

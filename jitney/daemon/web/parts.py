@@ -10,6 +10,7 @@ from jitney.daemon.broker.retained import RetainedTree
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.delivery.publisher import Publisher
+from jitney.daemon.delivery.usage import Usage
 from jitney.daemon.store.store import Store
 from jitney.daemon.supervision.runner import Runner
 
@@ -24,5 +25,6 @@ class Parts(Struct, frozen=True, kw_only=True):
     runners: Mapping[str, Runner]
     retained: RetainedTree
     publisher: Publisher
+    usage: Usage
     counters: Counters
     actions: Callable[[], Mapping[str, int]]

@@ -2,16 +2,23 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
 from aiohttp import web
 
+from jitney.daemon.counters import Counters
+from jitney.daemon.web.answers import finish
+from jitney.daemon.web.caller import Caller
+from jitney.daemon.web.lobby import Lobby
 from jitney.topics import JitneyError
 
 BACKLOG: Final = 1024
 """How many may wait to be let in: those of some seconds while the daemon starts again."""
+
+AT_ONCE: Final = 32
+"""How many are let in before it is looked who of them may stay: each of them takes a file that others need."""
 
 FINISH_SECONDS: Final = 1.0
 """How long a stop waits for requests that are under way."""
@@ -68,24 +75,33 @@ class Port:
 
 
 @asynccontextmanager
-async def opened(app: web.Application, listen: str, handed: Sequence[socket.socket] = ()) -> AsyncIterator[Port]:
+async def opened(
+    app: web.Application,
+    listen: str,
+    handed: Sequence[socket.socket] = (),
+    *,
+    lobby: Lobby | None = None,
+    https: bool = False,
+) -> AsyncIterator[Port]:
     """Serve an application, through sockets that were handed over or else at ``host:port``, until left.
 
-    Raises PortError.
+    Whoever comes is counted by ``lobby``; ``https``: browsers reach it through TLS. Raises PortError.
     """
+    guests = lobby if lobby is not None else Lobby(Counters())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH_SECONDS)
     ports: list[Port] = []
 
-    async def farewell(_: web.Request, response: web.StreamResponse) -> None:
-        if ports and ports[0].closing:
+    async def farewell(request: web.Request, response: web.StreamResponse) -> None:
+        if (ports and ports[0].closing) or not request.content.is_eof():
             response.force_close()
             response.headers["Connection"] = "close"
+        finish(response, https=https)
 
     app.on_response_prepare.append(farewell)
     await runner.setup()
     server = cast("web.Server", runner.server)  # it was set up
     try:
-        port = Port(server, await _listen(server, listen, handed))
+        port = Port(server, await _listen(lambda: Caller(server, guests), listen, handed))
         ports.append(port)
         try:
             yield port
@@ -95,13 +111,23 @@ async def opened(app: web.Application, listen: str, handed: Sequence[socket.sock
         await runner.cleanup()
 
 
-async def _listen(server: web.Server, listen: str, handed: Sequence[socket.socket]) -> list[asyncio.Server]:
+async def _listen(
+    caller: Callable[[], asyncio.Protocol], listen: str, handed: Sequence[socket.socket]
+) -> list[asyncio.Server]:
     loop = asyncio.get_running_loop()
     if handed:
-        return [await loop.create_server(server, sock=one, backlog=BACKLOG) for one in handed]
+        return [_waiting_room(await loop.create_server(caller, sock=one, backlog=AT_ONCE)) for one in handed]
     host, _, port = listen.rpartition(":")
     try:
-        return [await loop.create_server(server, host.strip("[]") or None, int(port), backlog=BACKLOG)]
+        return [_waiting_room(await loop.create_server(caller, host.strip("[]") or None, int(port), backlog=AT_ONCE))]
     except (OSError, ValueError) as error:
         message = f'http.listen: cannot open {listen!r}: {error}; choose another port, or "" for none'
         raise PortError(message) from error
+
+
+def _waiting_room(server: asyncio.Server) -> asyncio.Server:
+    """Let more wait than asyncio lets in at once, which for it is the same number."""
+    for part in server.sockets:
+        with part.dup() as one:
+            one.listen(BACKLOG)
+    return server

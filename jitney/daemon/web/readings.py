@@ -50,6 +50,7 @@ class Readings:
             "retained": lambda: len(parts.ledger.lines),
             "retained_waiting": parts.ledger.waiting,
             "store_bytes": lambda: parts.store.bytes,
+            "limited": lambda: parts.usage.limited,
         }
 
     def of(self, name: str) -> Values:

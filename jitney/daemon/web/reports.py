@@ -5,11 +5,16 @@ from typing import Literal
 
 from msgspec import Struct
 
+from jitney.daemon.delivery.doorkeeper import Standing
+
 Word = Literal["ok", "degraded"]
 
 
 class Plain(Struct, frozen=True, kw_only=True):
-    """What anybody may know: no names of people or things. ``text`` says the same in words."""
+    """What anybody may know: no names of people or things. ``text`` says the same in words.
+
+    ``limited`` is how often an owner has come to a limit now.
+    """
 
     status: Word
     since: str
@@ -20,12 +25,14 @@ class Plain(Struct, frozen=True, kw_only=True):
     adapters: int
     waiting: int
     actions: int
+    limited: int
 
 
 class Info(Struct, frozen=True):
     """What is running: the version, since when, and which adapters of which type.
 
     ``configured`` is since when the configuration is in force, ``refused`` why a newer one is not, line by line.
+    ``audit`` is how the audit log ended lately: whoever wrote it down can prove that it was not shortened.
     """
 
     version: str
@@ -33,6 +40,7 @@ class Info(Struct, frozen=True):
     adapters: Mapping[str, str]
     configured: str
     refused: Sequence[str] = ()
+    audit: str = ""
 
 
 class BrokerDetail(Struct, frozen=True):
@@ -128,7 +136,8 @@ class CountDetail(Struct, frozen=True, omit_defaults=True):
 class Detailed(Struct, frozen=True, kw_only=True):
     """Everything but secrets. ``sources`` are the others besides adapters, by name and owner: inbox, routes, copies.
 
-    ``stuck`` are the loops that do not turn, ``refused`` is why a newer configuration is not in force.
+    ``limits`` are those of each owner, ``stuck`` the loops that do not turn, ``refused`` is why a newer configuration
+    is not in force.
     """
 
     status: Word
@@ -141,6 +150,7 @@ class Detailed(Struct, frozen=True, kw_only=True):
     sources: Mapping[str, Mapping[str, Flow]]
     queues: QueueDetail
     actions: ActionDetail
+    limits: Mapping[str, Mapping[str, Standing]]
     stuck: Sequence[str]
     refused: Sequence[str]
     counters: Sequence[CountDetail]

@@ -56,6 +56,7 @@ class Verdict:
             adapters=len(parts.runners),
             waiting=sum(parts.outbox.waiting()),
             actions=sum(parts.actions().values()),
+            limited=parts.usage.limited,
         )
 
     def failing(self) -> bool:

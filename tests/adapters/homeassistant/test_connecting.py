@@ -72,6 +72,7 @@ async def test_a_token_that_is_revoked_ends_the_connection_and_is_not_accepted_a
                 await ended(task)
         with pytest.raises(UnauthorisedError):
             await adapter.run(ctx)
+        assert ctx.audited == [("_house", "sign_in", "ok", "token"), ("_house", "sign_in", "refused", "token")]
 
 
 async def test_a_token_that_has_expired_is_not_even_tried() -> None:

@@ -3,6 +3,7 @@
 from sys import getrefcount
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -132,3 +133,18 @@ def test_a_change_that_is_kept_does_not_hold_its_frame() -> None:
     assert isinstance(kept, NewState)
     assert bytes(kept.attributes) == b'{"a":1}'
     assert getrefcount(frame) == free
+
+
+@pytest.mark.parametrize("wrong", [b"\xff", b"\xed\xa0\x80", b"\xc3"])
+def test_what_is_not_utf_8_is_left_out_for_attributes_are_passed_through_unread(wrong: bytes) -> None:
+    state = b'{"state":"on","attributes":{"name":"%s"},"last_changed":"","last_updated":""}'
+    change = b'{"type":"event","event":{"event_type":"state_changed","data":{"entity_id":"light.x","new_state":%s}}}'
+    fine, broken = change % (state % "é".encode()), change % (state % wrong)
+    result = b'{"id":1,"type":"result","success":true,"result":["%s"]}'
+    for frame in (broken, b"[%s]" % broken):
+        items, odd = read(frame)
+        assert items == []
+        assert odd[0].startswith("not_json")
+    items, odd = read(b"[%s,%s,%s]" % (fine, broken, result % wrong))
+    assert (len(items), len(odd)) == (1, 2)
+    assert frames.answers(b"[%s,%s]" % (result % wrong, result % b"x"))[0] == read(result % b"x")[0]

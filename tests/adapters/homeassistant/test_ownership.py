@@ -55,6 +55,15 @@ async def test_a_rule_decides_over_who_did_it_and_the_actor_says_who() -> None:
             assert published(ctx)["light.alice_bed"] == ("alice", "on")
 
 
+async def test_persons_and_users_who_are_nobody_here_are_told() -> None:
+    async with FakeHomeAssistant() as home, online(adapter_for(home), ctx := context()):
+        assert ctx.strangers == {("person", "person.owner"): ""}
+        home.set_state("light.hall", "on", user="Owner")
+        home.set_state("light.hall", "off", user="Alice")
+        await ctx.until_events(2)
+        assert ctx.strangers.keys() == {("person", "person.owner"), ("user", home.users["Owner"].id)}
+
+
 async def test_a_user_nobody_is_known_for_is_named_by_their_id() -> None:
     async with FakeHomeAssistant() as home, online(adapter_for(home), ctx := context()):
         home.set_state("light.hall", "on", user="Owner")

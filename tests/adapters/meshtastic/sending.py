@@ -264,6 +264,7 @@ def command(
     deadline: float = 0.0,
     hops: int = 0,
     causation: str = "",
+    traceparent: str = "",
 ) -> Command:
     """Return a command to the adapter."""
     body = msgspec.Raw(msgspec.json.encode({} if data is None else data))
@@ -277,6 +278,7 @@ def command(
         deadline=deadline,
         hops=hops,
         causation=causation,
+        traceparent=traceparent,
     )
 
 

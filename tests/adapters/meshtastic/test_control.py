@@ -183,5 +183,6 @@ async def test_what_happens_names_the_command_that_caused_it() -> None:
 
 async def test_what_a_route_wanted_names_the_event_that_led_to_it_and_counts_on() -> None:
     radio = Controlled(alice="*")
-    await radio.control.carry_out(command("reboot", hops=2, causation="heard"))
-    assert [(event.causationid, event.hops) for event in radio.ctx.events] == [("heard", 2)] * 2
+    await radio.control.carry_out(command("reboot", hops=2, causation="heard", traceparent="00-1"))
+    told = [(event.causationid, event.hops, event.traceparent) for event in radio.ctx.events]
+    assert told == [("heard", 2, "00-1")] * 2

@@ -210,9 +210,10 @@ async def test_of_two_answers_at_once_to_the_same_text_one_goes_out() -> None:
 
 async def test_what_an_answer_tells_names_what_led_to_it() -> None:
     async with on_air() as radio:
-        await radio.commands.carry_out(command("respond", PING, hops=1, causation="heard"))
+        await radio.commands.carry_out(command("respond", PING, hops=1, causation="heard", traceparent="00-1"))
         await radio.timing.settle()
-        assert {(event.causationid, event.hops) for event in radio.ctx.events} == {("heard", 1)}
+        told = {(event.causationid, event.hops, event.traceparent) for event in radio.ctx.events}
+        assert told == {("heard", 1, "00-1")}
 
 
 async def test_without_a_connection_nobody_is_answered() -> None:

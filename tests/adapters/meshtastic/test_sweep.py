@@ -150,13 +150,14 @@ async def test_a_sweep_keeps_out_of_the_queue_on_disk_and_out_of_the_news_of_sen
 
 async def test_what_a_sweep_tells_names_what_led_to_it_and_so_do_its_packets() -> None:
     async with sweeping() as radio:
-        asked = command("sweep", {}, owner=HOUSE, hops=2, causation="heard")
+        asked = command("sweep", {}, owner=HOUSE, hops=2, causation="heard", traceparent="00-1")
         await radio.commands.carry_out(asked)
         await radio.timing.turn(1)
-        assert {(event.causationid, event.hops) for event in radio.ctx.events} == {("heard", 2)}
+        told = {(event.causationid, event.hops, event.traceparent) for event in radio.ctx.events}
+        assert told == {("heard", 2, "00-1")}
         traced = radio.sender.answered_by(radio.link.sent[0].packet_id, CAROLS)
         assert traced is not None
-        assert (traced.cause, traced.hops) == ("heard", 2)
+        assert (traced.cause, traced.hops, traced.traceparent) == ("heard", 2, "00-1")
         await radio.commands.carry_out(command("sweep", {"stop": True}, owner=HOUSE))
     async with sweeping() as radio:
         reply = await radio.ask()

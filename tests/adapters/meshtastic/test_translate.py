@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.meshtastic import kinds, payloads
+from jitney.adapters.meshtastic.addresses import node_id
 from jitney.adapters.meshtastic.airtime import Airtime
 from jitney.adapters.meshtastic.autoreply import Guard
 from jitney.adapters.meshtastic.duplicates import Duplicates
@@ -125,11 +126,12 @@ def test_a_text_says_what_its_sender_calls_itself_once_that_is_known() -> None:
 def test_the_answer_to_a_packet_of_ours_names_what_led_to_that_and_counts_on(owner: str) -> None:
     radio = Radio(owner=owner)
     radio.request = (9, BOB)
-    radio.asked = item(owner="alice", to=BOB, command="asked", causation="heard", hops=3)
+    radio.asked = item(owner="alice", to=BOB, command="asked", causation="heard", hops=3, traceparent="00-1")
     ack = mesh_pb2.Routing(error_reason=0)
     (event, *_) = radio.hears(mesh_packet(Port.ROUTING_APP, ack, sender=BOB, request_id=9))
     assert (event.type, event.owner, event.hops) == ("meshtastic.ack", "alice" if owner == "alice" else "bob", 3)
     assert event.causationid == ("heard" if owner == "alice" else UNSET)
+    assert event.traceparent == ("00-1" if owner == "alice" else UNSET)
     for packet_id, sender in ((9, CAROL), (8, BOB)):
         (event, *_) = radio.hears(mesh_packet(Port.ROUTING_APP, ack, sender=sender, request_id=packet_id, id=packet_id))
         assert (event.hops, event.causationid) == (0, UNSET)
@@ -147,6 +149,16 @@ def test_on_a_shared_radio_packets_belong_to_the_owner_of_their_sender() -> None
     radio = Radio()
     owners = [radio.hears(mesh_packet(1, b"x", sender=sender))[0].owner for sender in (ALICE, BOB, CAROL, RADIO)]
     assert owners == ["alice", "bob", HOUSE, HOUSE]
+
+
+def test_a_node_that_nobody_has_named_is_told_with_its_name_and_nobody_elses_is() -> None:
+    radio = Radio()
+    for sender in (ALICE, BOB, RADIO, CAROL):
+        radio.hears(mesh_packet(1, b"x", sender=sender))
+    assert radio.ctx.strangers == {("node", node_id(CAROL)): ""}
+    own = Radio(owner="alice")
+    own.hears(mesh_packet(1, b"x", sender=CAROL))
+    assert own.ctx.strangers == {}
 
 
 def test_on_a_radio_of_somebody_every_packet_is_theirs() -> None:

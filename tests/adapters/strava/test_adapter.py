@@ -333,6 +333,7 @@ async def test_who_disconnects_is_forgotten_here_and_at_strava(tmp_path: Path) -
         assert not [key for key in house.ctx.kept if "/alice" in key]
         assert not [key for key in house.ctx.vault.secrets if key[0] == "alice"]
         assert house.events()[-1].type == "strava.athlete.deauthorised"
+        assert house.ctx.audited[-1] == ("alice", "sign_out", "ok", "app main, by the owner")
 
 
 async def test_after_a_restart_nothing_is_told_again_and_what_was_missed_is_found(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitney.adapters.strava.errors import UnavailableError
+from jitney.adapters.strava.photos import PhotoFiles
 from tests.adapters.strava.photo_bench import JPEG, Bench, a_bench, answering
 from tests.waiting import until
 
@@ -187,3 +188,20 @@ def test_however_photos_come_the_limits_hold(
                 assert len(await bench.files.names()) <= 3
 
     asyncio.run(fill())
+
+
+async def test_where_the_owner_has_less_room_than_the_photos_may_take_that_is_what_counts_and_is_told(
+    bench: Bench,
+) -> None:
+    told: list[str] = []
+    room = 10 * len(JPEG)
+    bench.files = PhotoFiles(
+        bench.folder, 5 * len(JPEG), room=lambda: room, full=lambda: told.append("full"), origin=bench.cdn.origin
+    )
+    for name, day in (("a", 1), ("b", 2), ("c", 3)):
+        await bench.fetch(name, day)
+    assert told == []
+    room = 2 * len(JPEG)
+    await bench.fetch("d", 4)
+    assert bench.on_disk() == ["c.jpg", "d.jpg"]
+    assert told == ["full"]

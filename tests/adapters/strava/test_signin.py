@@ -122,6 +122,7 @@ async def test_the_browser_comes_back_and_the_owner_is_connected(*, public: bool
         assert "connected for Alice" in landing.text
         assert on.grants.all() == on.connected == [Grant(owner="alice", app="main", athlete=11, scopes=ALL)]
         assert await on.works("alice")
+        assert on.ctx.audited == [("alice", "sign_in", "ok", "app main")]
 
 
 async def test_a_pasted_address_takes_the_same_road() -> None:

@@ -172,6 +172,15 @@ async def test_what_concerns_nobody_here_is_answered_200_counted_and_not_kept(fi
         assert on.deliveries.owners() == []
 
 
+async def test_an_athlete_whom_nobody_is_known_for_is_told_and_nobody_else() -> None:
+    async with scene() as on:
+        await on.tell(athlete=33, object_id=5)
+        await on.tell(athlete=22, object_id=5)
+        await on.tell(subscription_id=1, athlete=44, object_id=5)
+        await on.tell(athlete=11, object_id=5)
+        assert on.ctx.strangers == {("athlete", "33"): ""}
+
+
 async def test_somebody_who_is_no_longer_configured_is_nobody_here() -> None:
     async with scene() as on:
         on.ctx.owners = {"bob": OWNERS[1]}

@@ -128,3 +128,8 @@ def test_a_file_that_is_damaged_is_not_overwritten(content: bytes, tmp_path: Pat
     with pytest.raises(DeviceError, match="is damaged"):
         FileDevices(tmp_path).add("alice", "phone", MODEL)
     assert (tmp_path / "devices.json").read_bytes() == content
+
+
+def test_nobody_else_on_the_machine_can_read_the_names(tmp_path: Path) -> None:
+    FileDevices(tmp_path).add("alice", "phone", MODEL)
+    assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}

@@ -42,8 +42,8 @@ async def guarded(config: Config, state: Path) -> AsyncIterator[tuple[Daemon, Gu
     """Run a daemon, and beside it a guard built as the daemon builds its own."""
     async with running(config, state) as daemon:
         app = daemon.app
-        board = StatusBoard(app._tree, app._ledger, adapter=BOARD, owners=())
-        one = Guard(config, board, ready=app._connection.reconciled.wait, counters=app._bus._counters)
+        board = StatusBoard(app.parts.tree, app.parts.ledger, adapter=BOARD, owners=())
+        one = Guard(config, board, ready=app.parts.connection.reconciled.wait, counters=app.parts.bus._counters)
         task = asyncio.create_task(one.run(), name="guard")
         try:
             yield daemon, one
@@ -53,7 +53,7 @@ async def guarded(config: Config, state: Path) -> AsyncIterator[tuple[Daemon, Gu
 
 
 def message(daemon: Daemon) -> str:
-    line = daemon.app._ledger.lines.get(ALERT)
+    line = daemon.app.parts.ledger.lines.get(ALERT)
     return str(msgspec.json.decode(line.payload)["message"]) if line is not None and line.payload else ""
 
 
@@ -69,7 +69,7 @@ async def test_what_is_open_is_an_alert_of_the_house_until_it_is_mended(
         (tmp_path / "rules").write_text(render(walled.model, "mosquitto-acl", {}).text)
         walled.broker._signal(signal.SIGHUP)
         await until(lambda: not message(daemon))
-        assert daemon.app._bus._counters.total("walls") >= 1
+        assert daemon.app.parts.bus._counters.total("walls") >= 1
 
 
 async def test_a_proof_that_cannot_be_made_is_told_too(mosquitto: StartBroker, tmp_path: Path) -> None:
@@ -90,3 +90,21 @@ async def test_it_begins_when_a_changed_configuration_wants_it(mosquitto: StartB
         await until(lambda: "it cannot be proved" in message(daemon))
         one.use(watching(walled.config, walled, "start"))
         await until(lambda: not message(daemon))
+
+
+async def test_a_proof_that_cannot_be_made_again_and_again_is_told_once_and_its_end_with_how_long_it_took(
+    mosquitto: StartBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(guard, "AGAIN", 0.05)
+    walled = with_a_file(mosquitto, tmp_path, household(["alice", "bob"]))
+    async with guarded(watching(walled.config, walled, "off"), tmp_path / "state") as (daemon, one):
+        one.use(watching(walled.config, walled, "daily", Secret("wrong")))
+        await until(lambda: daemon.app.parts.bus._counters.total("walls") >= 3)
+        one.use(watching(walled.config, walled))
+        await until(lambda: not message(daemon))
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        len([line for line in lines if "[warning" in line and "the walls between owners are not proved" in line]) == 1
+    )
+    (over,) = [line for line in lines if "the walls between owners are proved again" in line]
+    assert "after_seconds" in over

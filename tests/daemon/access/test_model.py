@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from jitney.adapters import registry
 from jitney.adapters.errors import MisconfiguredError
 from jitney.daemon.access.model import ADMINISTRATOR, DAEMON, HOME, Model, model
+from jitney.daemon.access.render import render
 from jitney.daemon.config.schema import (
     AdapterSettings,
     BusSettings,
@@ -36,6 +37,18 @@ def shown(owners: Mapping[str, OwnerDiscoverySettings], *adapters: AdapterSettin
 def test_everybody_is_in_it_and_nobody_else() -> None:
     assert list(MODEL.principals) == [DAEMON, "_house", "alice", "bob", HOME, ADMINISTRATOR]
     assert MODEL.owners == ["_house", "alice", "bob"]
+
+
+def test_who_is_disabled_may_nothing_and_is_rendered_for_no_broker() -> None:
+    found = household(["alice", "bob"])
+    away = model(replace(found, owners={**found.owners, "alice": replace(found.owners["alice"], enabled=False)}))
+    assert (away.principals["alice"].rules, away.principals["alice"].enabled) == ((), False)
+    assert away.principals["bob"] == MODEL.principals["bob"]
+    devices = {"alice": ["phone"], "bob": ["phone"]}
+    for text in (render(away, "mosquitto-acl", devices).text, render(away, "emqx", devices).text):
+        assert "jitney/alice/" not in text
+        assert "jitney/bob/" in text
+    assert "user jitney-alice.phone" not in render(away, "mosquitto-acl", devices).text
 
 
 @pytest.mark.parametrize("layout", [layout for layout in LAYOUT.values() if layout.startswith("{owner}")])

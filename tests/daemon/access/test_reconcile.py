@@ -126,6 +126,33 @@ async def test_an_owner_who_has_gone_takes_every_login_along(administered: Admin
     assert "friend" in (await security.standing()).clients
 
 
+async def test_who_is_disabled_is_not_let_in_until_they_are_enabled(administered: Administered) -> None:
+    await administered.apply()
+    devices = DynsecDevices(administered.security, model(administered.config))
+    phone, lost, his = [
+        await devices.add(owner, name) for owner, name in (("alice", "phone"), ("alice", "lost"), ("bob", "phone"))
+    ]
+    await administered.security.ask({"command": "disableClient", "username": lost.username})
+    settings = administered.config.owners
+    away = replace(administered.config, owners={**settings, "alice": replace(settings["alice"], enabled=False)})
+    done = await administered.apply(away)
+    assert done[0].startswith("correct role jitney-alice: has ")
+    assert done[1:] == [
+        "remember of login jitney-alice.phone why it is disabled",
+        "disable login jitney-alice.phone: alice is disabled",
+    ]
+    with pytest.raises(BrokerRefusedError):
+        async with visiting(administered.config.mqtt, phone):
+            pass
+    async with visiting(administered.config.mqtt, his):
+        pass
+    assert len(await administered.apply()) == 3
+    async with visiting(administered.config.mqtt, phone):
+        pass
+    clients = (await administered.security.standing()).clients
+    assert (clients[lost.username].disabled, clients[phone.username].textdescription) == (True, "")
+
+
 async def test_what_is_not_ours_is_left_alone_and_told_where_it_reaches_into_the_tree(
     administered: Administered,
 ) -> None:

@@ -4,11 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jitney.daemon.broker import ledger as ledgers
 from jitney.daemon.broker.ledger import GONE, Ledger
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.store.store import Store
@@ -179,22 +177,19 @@ async def test_after_a_reconcile_the_broker_equals_the_ledger_whatever_went_befo
         assert broker.held == broker.values()
 
 
-async def test_an_owner_has_so_many_topics_and_one_that_goes_makes_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledgers, "MOST_TOPICS", 3)
+async def test_an_owner_has_so_many_topics_and_one_that_goes_makes_room(tmp_path: Path) -> None:
     async with opened(tmp_path) as (ledger, broker, _):
         for number in range(3):
             put(ledger, f"home/{number}", b"1")
         broker.drain()
-        assert not ledger.has_room("alice", "home/3")
-        assert ledger.has_room("alice", "home/2")
-        assert ledger.has_room("bob", "home/3")
+        assert not ledger.has_room("alice", "home/3", most=3)
+        assert ledger.has_room("alice", "home/2", most=3)
+        assert ledger.has_room("bob", "home/3", most=3)
         put(ledger, "home/0", GONE)
         assert ledger.clearing("alice")
         broker.drain()
         assert not ledger.clearing("alice")
-        assert ledger.has_room("alice", "home/3")
+        assert ledger.has_room("alice", "home/3", most=3)
         put(ledger, "home/3", b"1")
     async with opened(tmp_path) as (ledger, _, _):
-        assert not ledger.has_room("alice", "home/4")
+        assert not ledger.has_room("alice", "home/4", most=3)

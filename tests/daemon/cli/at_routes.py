@@ -74,7 +74,7 @@ class AtHome:
 
     async def happen(self, *events: Event) -> None:
         for event in events:
-            await self.daemon.app._bus.emit([event], durable=True)
+            await self.daemon.app.parts.bus.emit([event], durable=True)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """A daemon with the real Strava adapter at a fake Strava, and `jitney` in a shell or at a terminal beside it."""
 
 import asyncio
+import codecs
 import os
 import pty
 import sys
@@ -47,6 +48,7 @@ class Terminal:
         self.shown = ""
         self._line = line
         self._news = asyncio.Event()
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         asyncio.get_running_loop().add_reader(line, self._take)
 
     def type(self, text: str) -> None:
@@ -83,7 +85,7 @@ class Terminal:
             chunk = b""
         if not chunk:
             self.close()
-        self.shown += chunk.decode(errors="replace").replace("\r\n", "\n")
+        self.shown = (self.shown + self._decode(chunk)).replace("\r\n", "\n")
         self._news.set()
 
 
@@ -122,7 +124,7 @@ class House:
     @property
     def port(self) -> int:
         """The port of the daemon's pages."""
-        return self.daemon.app._doors.port
+        return self.daemon.app.parts.doors.port
 
     async def run(self, *arguments: str) -> int:
         """Run `jitney` with this configuration where nobody sits at a terminal."""
@@ -148,7 +150,7 @@ class House:
 
     def states(self, owner: str) -> set[str]:
         """Return the subjects that the bus retains of an owner."""
-        lines = self.daemon.app._ledger.lines
+        lines = self.daemon.app.parts.ledger.lines
         return {
             topic.rpartition("/")[2] for topic, line in lines.items() if f"/{owner}/state/" in topic and line.payload
         }
@@ -194,7 +196,7 @@ async def household(
     path.chmod(0o600)
     log.configure("console", "warning")
     async with running(load(path, environ={}), folder / "state") as daemon:
-        strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app._doors.port}")
+        strava.lead(PUBLIC, f"http://127.0.0.1:{daemon.app.parts.doors.port}")
         await daemon.connected()
-        await until(lambda: daemon.app._runners["strava"].context.is_online)
+        await until(lambda: daemon.app.parts.runners["strava"].context.is_online)
         yield House(daemon, strava, app, path=path)

@@ -85,6 +85,21 @@ def test_the_walls_are_proved_with_devices_that_are_gone_afterwards(
     assert json.loads(jitney("devices", "list", *AS_ADMIN, "--json")[1]) == []
 
 
+def test_nobody_is_tried_as_who_is_disabled_whose_login_is_not_let_in(
+    administered: Broker, jitney: Jitney, tmp_path: Path
+) -> None:
+    configure(tmp_path, administered.url)
+    jitney("acl", "apply", *AS_ADMIN)
+    jitney("devices", "add", "alice", "phone", *AS_ADMIN)
+    assert jitney("owners", "disable", "alice")[0] == 0
+    status, out, _ = jitney("acl", "apply", *AS_ADMIN)
+    assert (status, "disable login jitney-alice.phone: alice is disabled" in out) == (0, True)
+    assert "disabled" in jitney("devices", "list", *AS_ADMIN)[1]
+    assert jitney("acl", "apply", *AS_ADMIN)[1] == "Nothing to do: everything is as it should be.\n"
+    told: dict[str, Any] = json.loads(jitney("acl", "verify", "--json", *AS_ADMIN)[1])
+    assert (told["ok"], {proof["owner"] for proof in told["proofs"]}) == (True, {"_house", "bob", "nobody"})
+
+
 def test_what_is_open_is_shown_and_fails(mosquitto: StartBroker, jitney: Jitney, tmp_path: Path) -> None:
     wide = mosquitto()
     configure(tmp_path, wide.url, ("alice",))

@@ -53,6 +53,14 @@ def test_a_right_configuration_is_summed_up(write: Callable[[str], str], capsys:
     assert err == ""
 
 
+def test_who_is_disabled_is_told_in_a_line(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(RIGHT.replace('name = "Alice"', 'name = "Alice"\nenabled = false'))
+    assert main(["check", "-c", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  owners    alice (Alice, disabled), bob" in lines
+    assert "  disabled  alice: their adapters, routes and grants rest" in lines
+
+
 def test_every_problem_is_a_line_on_standard_error(
     write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,7 +92,10 @@ def test_a_program_reads_the_same_as_json(write: Callable[[str], str], capsys: p
         "ok": True,
         "file": path,
         "warnings": [],
-        "owners": [{"id": "alice", "name": "Alice"}, {"id": "bob", "name": ""}],
+        "owners": [
+            {"id": "alice", "name": "Alice", "enabled": True},
+            {"id": "bob", "name": "", "enabled": True},
+        ],
         "adapters": [
             {"name": "sim", "type": "demo", "owner": "alice", "enabled": False, "durable": False},
             {"name": "toy", "type": "demo", "owner": "_house", "enabled": True, "durable": False},

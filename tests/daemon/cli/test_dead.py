@@ -38,7 +38,7 @@ class Household:
 
     async def letters(self) -> list[tuple[int, str]]:
         """Return the number and owner of every letter."""
-        routing = self.daemon.app._routes.routing
+        routing = self.daemon.app.parts.routes.routing
         assert routing is not None
         return [(letter.id, letter.owner) for letter in await routing.dead.newest()]
 
@@ -162,7 +162,7 @@ async def test_a_bus_without_routes_has_dead_letters_too(
     shared_broker: Broker, root: str, tmp_path: Path, capsys: Shown
 ) -> None:
     async with at_home(shared_broker, root, tmp_path) as household:
-        store, body = household.daemon.app._store, cloudevents.encode(tick(7))
+        store, body = household.daemon.app.parts.store, cloudevents.encode(tick(7))
         topic, time = f"{root}/alice/event/played/ticked", "2026-11-21T05:41:00.120Z"
         store.write(rows.DEAD, [("alice", "played", topic, body, "not_authorised", time)])
         await store.committed()
@@ -179,7 +179,7 @@ async def test_a_bus_without_routes_has_dead_letters_too(
 async def test_a_daemon_that_does_not_know_them_is_of_another_version(
     household: Household, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(household.daemon.app._administration.handlers, "dead_list")
+    monkeypatch.delitem(household.daemon.app.parts.administration.handlers, "dead_list")
     assert await household.run("list") == 1
     assert "knows no request dead_list: it is of another version" in capsys.readouterr().err
 

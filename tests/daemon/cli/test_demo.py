@@ -1,3 +1,4 @@
+import codecs
 import fcntl
 import os
 import pty
@@ -27,10 +28,12 @@ class Terminal:
     def __init__(self, *arguments: str) -> None:
         self.text = ""
         self.began = time.monotonic()
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(  # noqa: S603 - this Python
-            [*DEMO, *arguments], stdin=slave, stdout=slave, stderr=slave, env={**os.environ, "NO_COLOR": "1"}
+            [*DEMO, *arguments], stdin=slave, stdout=slave, stderr=slave, env={**environ, "NO_COLOR": "1"}
         )
         os.close(slave)
 
@@ -38,7 +41,7 @@ class Terminal:
         """Wait until the terminal shows something; the deadline of the test ends a wait in vain."""
         while (found := re.search(pattern, self.text)) is None:
             try:
-                self.text += os.read(self._master, 65_536).decode(errors="replace")
+                self.text += self._decode(os.read(self._master, 65_536))
             except OSError:
                 raise AssertionError(self.text) from None
         return found
@@ -47,7 +50,7 @@ class Terminal:
         """Return everything it ever showed, once the command has ended."""
         with suppress(OSError):  # the other end is closed
             while True:
-                self.text += os.read(self._master, 65_536).decode(errors="replace")
+                self.text += self._decode(os.read(self._master, 65_536))
         self.process.wait(20)
         return self.text
 

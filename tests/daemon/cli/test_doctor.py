@@ -139,9 +139,9 @@ async def test_a_daemon_that_runs_does_not_notice_and_is_told_with_everybodys_si
         house.strava.record.allow("no Authorization header")
         await house.connect("alice", 1001)
         house.path.write_text(f'[bus]\nstate_dir = "{house.path.parent / "state"}"\n{house.path.read_text()}')
-        before = house.daemon.app._connection.health.connects
+        before = house.daemon.app.parts.connection.health.connects
         assert await house.run("doctor", "--json") == 0
-        assert house.daemon.app._connection.health.connects == before
+        assert house.daemon.app.parts.connection.health.connects == before
         assert [call.path for call in house.strava.calls if not call.app and call.status == 401] == ["/athlete"]
     out, _ = capsys.readouterr()
     told = json.loads(out[out.index('{"ok"') :])
@@ -220,7 +220,7 @@ def test_offline_nothing_is_sent_and_nothing_is_broken(
 
 
 def test_the_process_ends_with_a_verdict_and_no_traceback(tmp_path: Path) -> None:
-    path = written(tmp_path, '[bus]\nstate_dir = "{state}"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n')
+    path = written(tmp_path, '[bus]\nstate_dir = "{state}"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n[http]\nlisten = ""\n')
     command = [sys.executable, "-m", "jitney.daemon.cli", "doctor", "-c", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, env=dict(os.environ))  # noqa: S603 - our own
     assert done.returncode == 1

@@ -55,7 +55,7 @@ async def test_a_level_is_changed_and_told(broker: Broker, tmp_path: Path) -> No
         log.configure("json", "info")
         status, _, notes = await called("--mqtt", broker.url, "--level", "debug", "--part", "broker", "--only-set")
         assert (status, notes) == (0, "broker writes from debug on for a time\n")
-        assert daemon.app._logbook._changed == {"broker": "debug"}
+        assert daemon.app.parts.logbook._changed == {"broker": "debug"}
 
 
 async def test_lines_are_shown_as_they_come(broker: Broker, tmp_path: Path) -> None:

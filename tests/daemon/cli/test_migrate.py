@@ -152,7 +152,7 @@ def test_no_secret_is_shown_however_it_is_written(path: Path, capsys: Shown, sec
 
 
 def test_on_a_terminal_it_has_colours(path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jitney.daemon.cli.migrate.has_colours", lambda *_: True)
+    monkeypatch.setattr("jitney.daemon.cli.diffs.has_colours", lambda *_: True)
     assert migrate(path) == 0
     out = capsys.readouterr().out
     assert '\x1b[31m-address = "mqtt://broker.example.org"\x1b[0m\n' in out

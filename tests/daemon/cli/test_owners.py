@@ -24,7 +24,7 @@ ERRAND = Errand(instance="main", request="erase_owner", data={"owner": "alice"},
 async def kept(house: House, owner: str) -> list[str]:
     """Return what the state file has of an owner: the names of secrets, and the keys of what adapters keep."""
     query = "SELECT name FROM vault WHERE owner = ? UNION SELECT key FROM kept WHERE key GLOB ?"
-    store = house.daemon.app._store
+    store = house.daemon.app.parts.store
     rows = await store.read(lambda db: db.execute(query, (owner, f"*/{owner}*")).fetchall())
     return [name for (name,) in rows]
 
@@ -41,7 +41,12 @@ async def test_everything_that_is_kept_of_somebody_goes_and_strava_knows(
         out, err = capsys.readouterr()
         assert out.startswith("Erased of alice: ")
         assert "secrets, files and what adapters knew" in out
-        assert err == ""
+        where = house.path
+        assert err == (
+            "Left in the configuration, which this does not change:\n"
+            f"  owners.alice ({where}:9)\n"
+            "Their logins at the broker are left too: take [owners.alice] out, and then run `jitney acl apply`.\n"
+        )
         assert [strava.grant_of(house.app, one) is None for one in athletes] == [True, False]
         assert not house.states("alice")
         assert not await kept(house, "alice")
@@ -58,7 +63,7 @@ async def test_what_is_left_to_do_at_strava_is_told_and_is_no_success(
         assert await house.run("owners", "erase", "alice", "--yes") == 1
         out, err = capsys.readouterr()
         assert out.startswith("Erased of alice: ")
-        assert err.startswith("Left to do outside of the bus:\n  strava: ")
+        assert "Left to do outside of the bus:\n  strava: " in err
         assert "https://www.strava.com/settings/apps" in err
         assert not await kept(house, "alice")
 

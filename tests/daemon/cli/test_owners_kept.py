@@ -126,7 +126,7 @@ async def test_of_a_bus_that_was_stopped_the_files_are_read(
 
 async def test_what_is_asked_wrongly_is_refused(broker: Broker, tmp_path: Path) -> None:
     async with running(config(broker.url), tmp_path) as daemon:
-        handlers = daemon.app._administration.handlers
+        handlers = daemon.app.parts.administration.handlers
         photo = daemon.context().folder("bob")
         photo.mkdir(parents=True)
         photo.joinpath("x.jpg").touch()

@@ -95,8 +95,8 @@ async def test_what_is_not_remembered_says_where_to_look(home: AtHome, capsys: S
 
 
 async def test_what_was_too_large_to_be_remembered_says_so(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routes.routing is not None
-    entry = home.daemon.app._routes.routing.router.journal.find("ride-alice-2")
+    assert home.daemon.app.parts.routes.routing is not None
+    entry = home.daemon.app.parts.routes.routing.router.journal.find("ride-alice-2")
     assert entry is not None
     entry.cut, entry.size = True, 2_000_000
     assert await home.run("explain", "ride-alice-2") == 0

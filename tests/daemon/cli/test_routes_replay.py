@@ -30,8 +30,8 @@ async def home(shared_broker: Broker, root: str, tmp_path: Path) -> AsyncIterato
 
 
 def remembered(home: AtHome) -> list[str]:
-    assert home.daemon.app._routes.routing is not None
-    return [entry.event.id for entry in home.daemon.app._routes.routing.router.journal.recent("alice")]
+    assert home.daemon.app.parts.routes.routing is not None
+    return [entry.event.id for entry in home.daemon.app.parts.routes.routing.router.journal.recent("alice")]
 
 
 def events(observer: Observer, root: str, kind: str = "desk/ride") -> list[Event]:
@@ -101,8 +101,8 @@ async def test_it_asks_first_at_a_terminal_and_elsewhere_wants_to_be_sure(home: 
 
 
 async def test_what_is_left_out_is_told_and_nothing_is_asked_when_nothing_is_left(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routes.routing is not None
-    for entry in home.daemon.app._routes.routing.router.journal.recent("bob"):
+    assert home.daemon.app.parts.routes.routing is not None
+    for entry in home.daemon.app.parts.routes.routing.router.journal.recent("bob"):
         entry.cut = True
     await home.happen(ride(4, 1, owner="bob", hops=MAX_HOPS))
     assert await home.run("replay", "bob", "--since", "1h") == 0

@@ -191,7 +191,7 @@ def test_an_event_comes_from_a_file_from_standard_input_or_from_tail(
         (["far", "--event", RIDE, "--now", "noon"], 2, "--now: 'noon' is no time: write 2026-11-21T07:30 or 07:30\n"),
         (["far", "--event", RIDE, "--last", "3"], 2, "not allowed with argument"),
         (["far", "--last", "0"], 2, "'0' is not a number from 1 to 200"),
-        (["far"], 1, "cannot be reached"),
+        (["far"], 1, "is not there: is the broker running"),
     ],
 )
 def test_what_cannot_be_tried_says_why(
@@ -275,8 +275,8 @@ async def test_an_event_that_came_is_tried_with_the_routes_of_the_file_as_it_is_
 
 
 async def test_the_variables_are_those_of_the_running_bus_unless_others_are_given(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routes.routing is not None
-    variables = home.daemon.app._routes.routing.router._variables
+    assert home.daemon.app.parts.routes.routing is not None
+    variables = home.daemon.app.parts.routes.routing.router._variables
     await home.happen(ride(4, 0, type="inbox.rest"))
     await until(lambda: variables.of("alice", 0.0).get("holiday") is True)
     ((_, one),) = await routes(home, capsys, "far", "--id", "ride-alice-1")
@@ -286,8 +286,8 @@ async def test_the_variables_are_those_of_the_running_bus_unless_others_are_give
 
 
 async def test_nothing_is_done_by_trying(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routes.routing is not None
-    router = home.daemon.app._routes.routing.router
+    assert home.daemon.app.parts.routes.routing is not None
+    router = home.daemon.app.parts.routes.routing.router
     await until(lambda: len(router.journal.recent("alice")) == 3)
     assert await home.run("try", "--last", "9") == 0
     capsys.readouterr()
@@ -306,8 +306,8 @@ async def test_events_of_one_owner_can_be_asked_for_and_of_none_it_says_so(home:
 
 
 async def test_one_that_was_cut_is_tried_as_if_it_had_no_data(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routes.routing is not None
-    entry = home.daemon.app._routes.routing.router.journal.find("ride-alice-1")
+    assert home.daemon.app.parts.routes.routing is not None
+    entry = home.daemon.app.parts.routes.routing.router.journal.find("ride-alice-1")
     assert entry is not None
     entry.cut = True
     assert await home.run("try", "far", "--id", "ride-alice-1") == 0
@@ -315,9 +315,9 @@ async def test_one_that_was_cut_is_tried_as_if_it_had_no_data(home: AtHome, caps
 
 
 async def test_what_a_schedule_fired_on_is_tried_with_its_route_alone(home: AtHome, capsys: Shown) -> None:
-    assert home.daemon.app._routes.routing is not None
+    assert home.daemon.app.parts.routes.routing is not None
     ticked = scheduled(Tick("alice", "hourly", 1_800_000_000.0), UTC)
-    home.daemon.app._routes.routing.router.journal.add(ticked, at=time())
+    home.daemon.app.parts.routes.routing.router.journal.add(ticked, at=time())
     ((_, one),) = await routes(home, capsys, "--id", ticked.id)
     assert (one["route"], one["actions"]) == ("hourly", [{"publish": "hour", "data": {"at": AT}}])
     assert [id for id, _ in await routes(home, capsys, "hourly", "--last", "3")] == [ticked.id]  # noqa: A001

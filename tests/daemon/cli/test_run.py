@@ -2,11 +2,17 @@
 
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from jitney.adapters.secret import Secret
+from jitney.daemon.owners.house_secrets import HouseSecrets
+from jitney.daemon.store.tables import DATABASE
 
 REPOSITORY = Path(__file__).parent.parent.parent.parent
 PROGRAM = "import sys; sys.modules['amqtt'] = None; from jitney.daemon.cli import main; sys.exit(main())"
@@ -59,3 +65,20 @@ def test_a_state_folder_that_cannot_be_used_is_tried_again(tmp_path: Path) -> No
     done = run(tmp_path, "[http]", 'listen = ""')
     assert done.returncode == 1
     assert "check bus.state_dir" in done.stderr
+
+
+def test_a_vault_that_cannot_be_read_for_a_moment_is_tried_again(tmp_path: Path) -> None:
+    HouseSecrets(tmp_path / "state", environ={}).put("mqtt", Secret("canary-7d1f3ab09e"))
+    with closing(sqlite3.connect(tmp_path / "state" / DATABASE, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE").fetchall()
+        db.execute("BEGIN EXCLUSIVE")
+        done = run(tmp_path, "[mqtt]", 'password = { vault = "mqtt" }')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "config.toml:5: mqtt.password: state file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_vault_that_is_broken_is_78(tmp_path: Path) -> None:
+    HouseSecrets(tmp_path / "state", environ={}).put("mqtt", Secret("canary-7d1f3ab09e"))
+    (tmp_path / "state" / DATABASE).write_bytes(b"nonsense" * 1000)
+    assert run(tmp_path, "[mqtt]", 'password = { vault = "mqtt" }').returncode == 78

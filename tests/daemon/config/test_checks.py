@@ -1,4 +1,5 @@
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,9 +85,25 @@ def test_what_is_wrong_with_files_for_tls_is_told(complaints: Callable, folder: 
         f"3: mqtt.ca_file: {folder}/no.pem cannot be read: No such file or directory",
         "4: mqtt.key_file: needs cert_file beside it",
     ]
+    os.mkfifo(folder / "pipe")
+    assert complaints('[mqtt]\nurl = "mqtts://x"\nca_file = "pipe"') == [
+        f"3: mqtt.ca_file: {folder}/pipe is a pipe: expected a file"
+    ]
     assert complaints('[mqtt]\nurl = "mqtt://x"\nca_file = "/dev/null"') == [
         "3: mqtt.ca_file: is for mqtts:// and wss:// alone, and url is neither"
     ]
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_a_key_that_everybody_on_this_machine_can_read_is_warned_of(
+    read: Callable, folder: Path, *, mode: int, warned: bool
+) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (folder / name).touch()
+    (folder / "key.pem").chmod(mode)
+    warnings = read('[mqtt]\nurl = "mqtts://x"\ncert_file = "cert.pem"\nkey_file = "key.pem"').warnings
+    text = f"mqtt.key_file: everybody on this machine can read {folder}/key.pem: chmod 600 {folder}/key.pem"
+    assert [text in str(warning) for warning in warnings] == [True] * warned
 
 
 @pytest.mark.parametrize("root", ["jitney", "home/bus", "höuse"])
@@ -132,13 +149,21 @@ def test_the_folder_of_the_state_is_absolute(complaints: Callable, path: str) ->
     assert complaint.startswith("2: bus.state_dir: expected an absolute path")
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1:8077", "[::1]:8077", "localhost:0", "127.3.4.5:80"])
-def test_metrics_for_this_machine_alone_are_no_reason_to_warn(read: Callable, listen: str) -> None:
-    assert read(f'[http]\nlisten = "{listen}"\nmetrics = true').warnings == ()
+@pytest.mark.parametrize("details", ["127.0.0.1", "192.168.1.0/24", "fd00::/8", "::1"])
+def test_that_the_house_sees_names_is_no_reason_to_warn(read: Callable, details: str) -> None:
+    assert read(f'[http]\ndetails = ["{details}"]\nmetrics = true').warnings == ()
 
 
-@pytest.mark.parametrize("listen", ["0.0.0.0:8077", "[::]:8077", "192.168.1.7:8077", "jitney.local:8077"])
-def test_metrics_that_others_can_reach_are_warned_of(read: Callable, listen: str) -> None:
-    (warning,) = read(f'[http]\nlisten = "{listen}"\nmetrics = true').warnings
-    assert f"http.metrics: names people and adapters to whoever reaches {listen}" in str(warning)
-    assert read(f'[http]\nlisten = "{listen}"').warnings == ()
+@pytest.mark.parametrize("details", ["0.0.0.0/0", "::/0", "8.8.8.8", "2a00::/16"])
+def test_that_strangers_see_names_is_warned_of(read: Callable, details: str) -> None:
+    (warning,) = read(f'[http]\ndetails = ["{details}"]').warnings
+    assert f"http.details: {details} is not your own network" in str(warning)
+
+
+@pytest.mark.parametrize("key", ["details", "trusted_proxies"])
+def test_what_is_no_network_is_told_with_what_one_is(complaints: Callable, key: str) -> None:
+    (complaint,) = complaints(f'[http]\n{key} = ["10.0.0.0/40"]')
+    assert complaint == (
+        f"2: http.{key}: expected an address or a network such as 192.168.1.10, 192.168.1.0/24 or ::1,"
+        ' got "10.0.0.0/40"'
+    )

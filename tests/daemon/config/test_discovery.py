@@ -40,3 +40,9 @@ def test_a_prefix_inside_the_bus_is_told(complaints: Callable, prefix: str) -> N
 def test_an_adapter_that_does_not_exist_is_told_with_the_one_that_was_meant(complaints: Callable) -> None:
     (complaint,) = complaints('[owners.alice]\ndiscovery = { private = ["stravva"] }\n[adapters.strava]\ntype = "demo"')
     assert 'owners.alice.discovery.private: there is no section [adapters.stravva]: did you mean "strava"?' in complaint
+
+
+@pytest.mark.parametrize("wrong", ['{ units = "feet" }', "{ enabled = 1 }", '"metric"', "[]"])
+def test_what_is_wrong_with_what_an_owner_says_is_told_and_nothing_else(complaints: Callable, wrong: str) -> None:
+    (complaint,) = complaints(f"[owners.alice]\ndiscovery = {wrong}\n[owners.bob]")
+    assert "owners.alice.discovery" in complaint

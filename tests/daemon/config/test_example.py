@@ -12,6 +12,7 @@ from msgspec import NODEFAULT, Struct, inspect, json
 from jitney.adapters import registry
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.convert import fields_of
+from jitney.daemon.config.limits import OwnLimits
 from jitney.daemon.config.load import examine
 from jitney.daemon.config.schema import AdapterSettings, Config, OwnerSettings
 from jitney.daemon.routes.settings import (
@@ -28,11 +29,13 @@ DOCUMENT = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
 ENVIRONMENT = {
     "MQTT_PASSWORD": "a password",
     "PROOF_PASSWORD": "another",
+    "OTLP_KEY": "the key of a collector",
     "HOME_TOKEN": "an0opaque0token0of0the0supervisor",
 }
 VAULT = {"strava/main": Secret("0123456789abcdef")}
 SAID = {
     *("mqtt.username", "mqtt.password", "adapters.demo.enabled", "access.logins", "owners.alice.discovery.private"),
+    "tracing.headers",
     *(f"routes.{key}" for key in ("owner", "on", "when", "if", "tests", "schedule.at", "schedule.days")),
     *("routes.tests.name", "routes.tests.variables"),
     *("grants.adapters", "grants.private"),
@@ -55,7 +58,7 @@ def shown() -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
             identity = DOCUMENT["owners"]["alice"][adapter.name]
             yield from inside(f"owners.alice.{adapter.name}", adapter.Identity, identity)
     yield from of_routes()
-    names = [field for field in fields_of(OwnerSettings) if field.name in {"name", "discovery"}]
+    names = [field for field in fields_of(OwnerSettings) if field.name in {"name", "enabled", "discovery"}]
     yield from every("owners.alice", names, DOCUMENT["owners"]["alice"])
 
 
@@ -78,7 +81,7 @@ def every(
 ) -> Iterator[tuple[str, inspect.Field, dict[str, Any]]]:
     for field in fields:
         yield f"{key}.{field.encode_name}", field, table
-        if isinstance(field.type, inspect.StructType):
+        if isinstance(field.type, inspect.StructType) and field.type.cls is not OwnLimits:  # its keys are above
             yield from inside(f"{key}.{field.encode_name}", field.type.cls, table.get(field.encode_name, {}))
 
 

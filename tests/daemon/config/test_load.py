@@ -37,7 +37,8 @@ type = "anonymous"
         "10: adapters.home.retry.x: unknown key: known here are attempts, first, longest, unauthorised",
         (
             "12: nonsense: unknown key: known here are"
-            " access, adapters, bus, discovery, grants, http, mqtt, outbox, owners, routes, routing, version"
+            " access, adapters, audit, bus, discovery, grants, http, limits, mqtt, outbox, owners, routes, routing,"
+            " tracing, version"
         ),
     ]
 

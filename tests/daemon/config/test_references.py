@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from jitney.adapters.errors import MisconfiguredError
 from jitney.adapters.secret import Secret
+from jitney.daemon.config import secret_files
 from jitney.daemon.config.load import Vault
 from jitney.daemon.config.problems import ConfigError
+from jitney.daemon.config.watched import mark
+from jitney.daemon.store.store import StoreError
 
 CANARY = "canary-7d1f3ab09e"
 PASSWORD = "[mqtt]\npassword = "
@@ -88,9 +91,83 @@ def test_a_reference_to_nothing_names_the_remedy(
     assert remedy in complaint
 
 
-def test_a_credential_without_systemd_says_how_to_check_by_hand(complaints: Callable) -> None:
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of secrets of the machine, which nobody but root can enter."""
+    folder = tmp_path / "secrets"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(secret_files, "SECRETS", folder)
+    return folder
+
+
+def test_a_command_by_hand_reads_the_credential_from_where_systemd_would_take_it(read: Callable, secrets: Path) -> None:
+    (secrets / "mqtt").write_text("secret\n")
+    (secrets / "mqtt").chmod(0o644)
+    assert password(read, '{ credential = "mqtt" }') == "secret"
+    assert read(f'{PASSWORD}{{ credential = "mqtt" }}').marks.keys() == {secrets / "mqtt"}
+
+
+def test_what_systemd_has_given_is_all_that_the_service_gets(
+    complaints: Callable, secrets: Path, tmp_path: Path
+) -> None:
+    (secrets / "mqtt").write_text("secret")
+    (complaint,) = complaints(PASSWORD + '{ credential = "mqtt" }', {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "systemd gave no credential of that name" in complaint
+
+
+@pytest.mark.parametrize("name", ["unknown", "../secrets/other", "..", "a\\u0000b", "x" * 300])
+def test_a_credential_without_systemd_says_how_to_run_a_command_by_hand(
+    complaints: Callable, secrets: Path, name: str
+) -> None:
+    (secrets / "other").write_text("secret")
+    (complaint,) = complaints(PASSWORD + f'{{ credential = "{name}" }}')
+    assert "CREDENTIALS_DIRECTORY" in complaint or "cannot be read" in complaint
+    assert name not in complaint
+
+
+def test_a_credential_that_this_user_cannot_read_says_to_use_sudo(
+    complaints: Callable, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secrets / "mqtt").write_text("secret")
+    monkeypatch.setattr(secret_files.os, "access", lambda *_: False)
     (complaint,) = complaints(PASSWORD + '{ credential = "mqtt" }')
-    assert "to check by hand, set CREDENTIALS_DIRECTORY to the folder that holds the secrets" in complaint
+    assert "that this user can read: use sudo, or set CREDENTIALS_DIRECTORY to" in complaint
+
+
+def test_a_credential_that_others_can_read_is_not_used(complaints: Callable, secrets: Path) -> None:
+    (secrets / "mqtt").write_text(CANARY)
+    (secrets / "mqtt").chmod(0o640)
+    secrets.chmod(0o755)
+    (complaint,) = complaints(PASSWORD + '{ credential = "mqtt" }')
+    assert "others on this machine can read it" in complaint
+    assert "chmod 600" in complaint
+    assert CANARY not in complaint
+
+
+def test_every_file_that_a_secret_comes_from_is_told_also_when_there_is_none(
+    read: Callable, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "pw").write_text("secret")
+    loaded = read(PASSWORD + '{ file = "pw" }')
+    assert loaded.marks == {folder / "pw": mark(folder / "pw")}
+    with pytest.raises(ConfigError) as caught:
+        read(PASSWORD + f'{{ file = "{tmp_path}/none" }}')
+    assert caught.value.secrets == (tmp_path / "none",)
+    assert not caught.value.passing
+
+
+def test_only_a_vault_that_cannot_be_read_for_a_moment_makes_it_worth_trying_again(read: Callable) -> None:
+    def vault(_: Path, name: str) -> Secret:
+        raise StoreError(f"{name}: the disk is full", passing=name == "full")
+
+    def refused(text: str) -> ConfigError:
+        with pytest.raises(ConfigError) as caught:
+            read(text, vault=vault)
+        return caught.value
+
+    assert refused(PASSWORD + '{ vault = "full" }').passing
+    assert not refused(PASSWORD + '{ vault = "broken" }').passing
+    assert not refused(PASSWORD + '{ vault = "full" }\nport = 1').passing
 
 
 def test_a_pipe_is_not_waited_for(complaints: Callable, folder: Path) -> None:

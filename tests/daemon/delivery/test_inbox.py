@@ -13,7 +13,7 @@ from msgspec import UNSET
 from jitney.adapters.errors import RefusedError
 from jitney.daemon.broker.session import Incoming
 from jitney.daemon.delivery.asked import LONGEST_NAME
-from jitney.daemon.delivery.inbox import LONGEST, received
+from jitney.daemon.delivery.inbox import LONGEST, asker, received
 from jitney.topics import Event, TopicTree
 from jitney.topics.messages import ROUTE, ReplyAddress
 from jitney.topics.tree import EventTopic, InboxTopic
@@ -356,3 +356,7 @@ def test_whatever_arrives_in_binary_mode_is_an_event_of_that_owner_or_refused(
     assert (event.owner, event.source, event.type) == ("alice", "/nodered", "inbox.door.opened")
     assert isinstance(msgspec.json.decode(event.data), dict)
     assert datetime.fromisoformat(event.time).tzinfo == UTC
+
+
+def test_whoever_is_refused_finds_the_correlation_in_the_answer_without_having_named_a_topic() -> None:
+    assert asker(Incoming("topic", b"[", packet_id=1, correlation=b"7")) == ReplyAddress(correlation=b"7")

@@ -90,10 +90,10 @@ async def test_lines_that_find_no_broker_wait_but_only_so_many_and_the_others_ar
     async with running(telling(broker), tmp_path) as daemon:
         await daemon.connected()
         await asyncio.to_thread(broker.kill)
-        await until(lambda: daemon.app._connection.session is None)
+        await until(lambda: daemon.app.parts.connection.session is None)
         for number in range(MOST_LINES + 50):
             log.get("app").info("line", number=number)
-        assert daemon.app._health._counters.total("dropped", adapter="log", reason="log_full") >= 50
+        assert daemon.app.parts.health._counters.total("dropped", adapter="log", reason="log_full") >= 50
         await asyncio.to_thread(broker.start)
         async with observing(broker.port) as observer:
             await observer.until(lambda: any(line.get("number") == MOST_LINES + 49 for line in lines(observer)))

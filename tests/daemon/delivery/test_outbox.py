@@ -1,6 +1,7 @@
 """The outbox: order and bounds of lanes, in memory and on disk, over restarts."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -13,8 +14,11 @@ from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.counters import Counters
 from jitney.daemon.delivery.lanes import Entry
 from jitney.daemon.delivery.outbox import Outbox
+from jitney.daemon.delivery.traces import begin
 from jitney.daemon.delivery.turns import Turns
 from jitney.daemon.store.store import Store
+from tests.daemon.running import tick
+from tests.waiting import until
 
 
 class Bench:
@@ -132,6 +136,35 @@ async def test_what_a_clean_stop_has_kept_is_sent_once_and_overtaken_by_nothing(
         await made.outbox.close([])
     async with bench(tmp_path) as made:
         assert made.outbox.waiting() == (0, 0)
+
+
+async def test_a_row_that_a_first_version_has_numbered_0_is_sent_in_its_place_and_removed(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        await it.put_durable("alice", "after")
+        for number, name in ((-2, b"first"), (-1, b"second"), (0, b"third")):
+            it.store.write("INSERT INTO outbox (id, lane, topic, payload) VALUES (?, 1, 't', ?)", [(number, name)])
+        await it.store.committed()
+    async with bench(tmp_path) as it:
+        assert await it.consume(4) == ["first", "second", "third", "after"]
+        await it.outbox.close([])
+    async with bench(tmp_path) as it:
+        assert it.outbox.waiting() == (0, 0)
+
+
+async def test_what_a_lane_has_lost_on_disk_is_traced_as_dropped_and_the_rest_as_waiting(tmp_path: Path) -> None:
+    async with bench(tmp_path) as it:
+        lane = it.outbox.lane("alice", "home")
+        traces = [begin(deque(), tick(number)) for number in range(1101)]
+        lane.traces = deque(trace for trace in traces if trace is not None)
+        entries = [Entry(lane, "topic", b"{}", trace=trace) for trace in traces]
+        it.outbox.put(entries[:1000])
+        it.outbox.put(entries[1000:])
+        await it.store.committed()
+        it.outbox.put([Entry(lane, "topic", b"{}")])
+        await it.store.committed()
+        await until(lambda: traces[100] is not None and traces[100].dropped == "outbox_full")
+        dropped = [index for index, trace in enumerate(traces) if trace is not None and trace.dropped]
+        assert dropped == list(range(100, 300))
 
 
 async def test_at_its_limit_on_disk_a_lane_that_is_not_durable_loses_its_oldest_and_counts_them(tmp_path: Path) -> None:

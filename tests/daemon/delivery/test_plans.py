@@ -33,8 +33,8 @@ class Planner:
 
 
 async def planned(daemon: Daemon) -> list[str]:
-    await daemon.app._store.committed()
-    rows = await daemon.app._store.read(
+    await daemon.app.parts.store.committed()
+    rows = await daemon.app.parts.store.read(
         lambda db: db.execute("SELECT key FROM kept WHERE adapter = 'route' ORDER BY key").fetchall()
     )
     return [key for (key,) in rows]
@@ -46,7 +46,7 @@ async def test_what_follows_from_an_event_is_written_and_begun(
 ) -> None:
     planner = Planner()
     async with running(config(broker.url, durable=durable), tmp_path) as daemon:
-        daemon.app._bus.plans = planner
+        daemon.app.parts.bus.plans = planner
         await daemon.context().emit(tick(1), tick(2), tick(1))
         assert planner.begun == [("played-alice-1", True), ("played-alice-2", True)]
         assert await planned(daemon) == ["played-alice-1", "played-alice-2"]
@@ -55,8 +55,8 @@ async def test_what_follows_from_an_event_is_written_and_begun(
 async def test_of_an_event_that_cannot_be_kept_nothing_follows(broker: Broker, tmp_path: Path) -> None:
     planner = Planner()
     async with running(config(broker.url, durable=True), tmp_path) as daemon:
-        daemon.app._bus.plans = planner
-        store = daemon.app._store
+        daemon.app.parts.bus.plans = planner
+        store = daemon.app.parts.store
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
         with pytest.raises(RefusedError, match="read-only"):
             await daemon.context().emit(tick(1), tick(2))
@@ -83,7 +83,7 @@ async def test_what_follows_begins_even_where_nobody_waits_for_the_disk_any_more
 ) -> None:
     planner = Leaving()
     async with observing(broker.port) as observer, running(config(broker.url, durable=True), tmp_path) as daemon:
-        daemon.app._bus.plans = planner
+        daemon.app.parts.bus.plans = planner
         await asyncio.wait([asyncio.create_task(daemon.context().emit(tick(1)), name="emit")])
         await observer.message("jitney/alice/event/played/ticked")
         assert planner.begun == [("played-alice-1", True)]
@@ -92,13 +92,13 @@ async def test_what_follows_begins_even_where_nobody_waits_for_the_disk_any_more
 async def test_what_nobody_waits_for_and_cannot_be_kept_was_not_seen(broker: Broker, tmp_path: Path) -> None:
     planner = Leaving()
     async with observing(broker.port) as observer, running(config(broker.url, durable=True), tmp_path) as daemon:
-        daemon.app._bus.plans = planner
-        store = daemon.app._store
+        daemon.app.parts.bus.plans = planner
+        store = daemon.app.parts.store
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
         await asyncio.wait([asyncio.create_task(daemon.context().emit(tick(1)), name="emit")])
         await until(lambda: planner.begun == [("played-alice-1", False)])
         await store.read(lambda db: db.execute("PRAGMA query_only = OFF"))
-        daemon.app._bus.plans = Planner()
+        daemon.app.parts.bus.plans = Planner()
         await daemon.context().emit(tick(1))
         await observer.message("jitney/alice/event/played/ticked")
 
@@ -108,11 +108,11 @@ async def test_an_event_that_a_route_drops_is_not_published_and_leaves_no_gap(
     broker: Broker, tmp_path: Path, *, durable: bool
 ) -> None:
     async with observing(broker.port) as observer, running(config(broker.url, durable=durable), tmp_path) as daemon:
-        daemon.app._bus.plans = Planner(2)
+        daemon.app.parts.bus.plans = Planner(2)
         await daemon.connected()
         await daemon.context().emit(tick(1), tick(2))
         await daemon.context().emit(tick(2), tick(3))
         topic = "jitney/alice/event/played/ticked"
         events = await observer.until(lambda: len(found := observer.events(topic)) >= 2 and found)
         assert [(event.id, event.seq) for event in events] == [("played-alice-1", 1), ("played-alice-3", 2)]
-        assert daemon.app._bus._counters.total("dropped", reason="route") == 1
+        assert daemon.app.parts.bus._counters.total("dropped", reason="route") == 1

@@ -16,7 +16,7 @@ async def test_an_event_that_was_refused_is_taken_when_it_comes_again_after_a_re
 ) -> None:
     settings = config(broker.url, durable=True)
     async with running(settings, tmp_path) as daemon:
-        store = daemon.app._store
+        store = daemon.app.parts.store
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
         with pytest.raises(RefusedError, match="read-only"):
             await daemon.context().emit(tick(1))
@@ -34,7 +34,7 @@ async def test_the_numbers_of_events_that_were_refused_are_given_to_those_after_
     async with observing(broker.port) as observer, running(config(broker.url, durable=True), tmp_path) as daemon:
         await daemon.connected()
         await daemon.context().emit(tick(1), tick(2))
-        store = daemon.app._store
+        store = daemon.app.parts.store
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
         results = await asyncio.gather(
             daemon.context().emit(tick(3), tick(4), tick(1, owner="bob")),
@@ -61,6 +61,6 @@ async def test_what_was_seen_is_forgotten_in_time_also_by_a_bus_that_is_started_
     for start in range(0, 120, 20):
         async with running(config(broker.url, durable=True), tmp_path) as daemon:
             await daemon.context().emit(*map(tick, range(start, start + 20)))
-            await daemon.app._store.committed()
-            number = await daemon.app._store.read(lambda db: db.execute("SELECT count(*) FROM seen").fetchone()[0])
+            await daemon.app.parts.store.committed()
+            number = await daemon.app.parts.store.read(lambda db: db.execute("SELECT count(*) FROM seen").fetchone()[0])
             assert number < 50 + 20

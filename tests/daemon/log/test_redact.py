@@ -55,6 +55,7 @@ def everywhere(secret: str) -> Callable[[log.Logger], None]:
 @pytest.mark.parametrize("format", ["json", "console"])
 @given(SECRETS)
 def test_a_registered_secret_is_nowhere_in_any_line(format: Format, secret: str) -> None:  # noqa: A002
+    log.reset()
     log.register(Holder(Secret(secret)))
     text = rendered(format, everywhere(secret))
     assert len(text.splitlines()) >= 6
@@ -65,6 +66,7 @@ def test_a_registered_secret_is_nowhere_in_any_line(format: Format, secret: str)
 
 @given(SECRETS)
 def test_a_registered_secret_is_nowhere_in_a_journal_entry(secret: str) -> None:
+    log.reset()
     log.register([{"token": Secret(secret)}])
     line = redact.redact(None, "info", {"event": f"a {secret}", "level": "info", "text": secret, "exception": secret})
     assert secret not in "".join(journal.fields(None, "info", line).values())
@@ -144,3 +146,29 @@ def test_a_value_that_holds_itself_and_a_number_beyond_json_can_be_logged() -> N
     )
     assert '"many":"0x1000000' in text
     assert "\\\\ud800" in text
+
+
+def test_a_secret_that_comes_and_goes_is_masked_until_many_others_have_come() -> None:
+    first = "first-token-9a8b7c6d5e"
+    log.remember(Secret(first))
+    for number in range(63):
+        log.remember(Secret(f"token-number-{number:04}-0123"))
+    assert log.mask(first) == "••••6d5e"
+    log.remember(Secret(first))
+    log.remember(Secret("another-token-0123"))
+    assert log.mask(first) == "••••6d5e"
+    assert log.mask("token-number-0000-0123") == "token-number-0000-0123"
+    assert log.mask("another-token-0123") == "••••0123"
+
+
+def test_of_a_secret_of_several_parts_each_is_masked() -> None:
+    log.remember(Secret('{"access_token":"0123456789abcdef-a","refresh_token":"0123456789abcdef-r","athlete":12345}'))
+    assert log.mask("0123456789abcdef-a 0123456789abcdef-r 12345") == "••••ef-a ••••ef-r 12345"
+
+
+def test_what_was_registered_is_not_forgotten_for_what_was_only_remembered() -> None:
+    log.register(Secret("for-good-0123456789"))
+    log.remember(Secret("for-good-0123456789"))
+    for number in range(100):
+        log.remember(Secret(f"token-number-{number:04}-0123"))
+    assert log.mask("for-good-0123456789") == "••••6789"

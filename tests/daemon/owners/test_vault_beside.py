@@ -14,6 +14,7 @@ from jitney.daemon.owners.house_secrets import LOCK, HouseSecrets
 from jitney.daemon.owners.key_sources import FILE
 from jitney.daemon.owners.sealing import Key
 from jitney.daemon.owners.vault import Vault
+from jitney.daemon.store import secrets as rows
 from jitney.daemon.store.secrets import Entry
 from jitney.daemon.store.store import Store, StoreError
 from jitney.daemon.store.tables import DATABASE
@@ -153,3 +154,34 @@ def test_what_root_makes_belongs_to_whoever_the_state_folder_belongs_to(tmp_path
         (name, 12345, 12346) for name in {path.name for path in folder.iterdir()}
     }
     assert {path.name for path in folder.iterdir()} >= {DATABASE, "jitney.lock", FILE, LOCK}
+
+
+def test_a_state_file_that_cannot_be_read_for_a_moment_is_told_from_one_that_is_broken(tmp_path: Path) -> None:
+    vault(tmp_path).put("mqtt", MAIN)
+    with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE").fetchall()
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="it is being written just now: try again") as caught:
+            vault(tmp_path).get("mqtt")
+        assert caught.value.passing
+    (tmp_path / DATABASE).write_bytes(b"nonsense" * 1000)
+    with pytest.raises(StoreError, match="not a state file") as caught:
+        vault(tmp_path).get("mqtt")
+    assert not caught.value.passing
+
+
+def test_what_is_kept_and_erased_shows_in_the_mark_and_what_adapters_keep_does_not(tmp_path: Path) -> None:
+    house = vault(tmp_path)
+    house.put("mqtt", MAIN)
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
+        marks = [rows.mark(db)]
+        for change in (
+            lambda: house.put("mqtt", MAIN),
+            lambda: house.put("home", MAIN),
+            lambda: house.remove("mqtt"),
+        ):
+            change()
+            marks.append(rows.mark(db))
+        assert len(set(marks)) == 4
+        db.execute("INSERT INTO vault SELECT 'strava', 'alice', name, key_id, nonce, ciphertext FROM vault")
+        assert rows.mark(db) == marks[-1]

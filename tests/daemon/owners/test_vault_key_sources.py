@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from jitney.adapters.errors import MisconfiguredError
+from jitney.daemon.config import secret_files
+from jitney.daemon.owners import key_sources
 from jitney.daemon.owners.key_sources import FILE, NEXT, Found, KeySources
 from jitney.daemon.owners.sealing import Key
 from jitney.daemon.store.store import StoreError
@@ -212,3 +214,35 @@ def test_what_cannot_be_renamed_is_told(state: Path) -> None:
     (state / NEXT).unlink()
     with pytest.raises(StoreError, match=r"cannot be renamed to vault\.key"):
         sources.settle(found)
+
+
+def test_a_command_by_hand_finds_the_credential_where_systemd_takes_it(
+    state: Path, credentials: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret_files, "SECRETS", credentials)
+    credentials.chmod(0o700)
+    in_folder, beside = written(credentials / "vault-key", mode=0o644), written(state / FILE)
+    found = find(state)
+    assert found is not None
+    assert (found.key.id, found.source) == (in_folder.id, "credential")
+    credentials.chmod(0o711)
+    assert "others on this machine can read it" in refusal(state)
+    monkeypatch.setattr(secret_files.os, "access", lambda *_: False)
+    (credentials / "vault-key").chmod(0o600)
+    other = find(state)
+    assert other is not None
+    assert other.key.id == beside.id
+
+
+def test_a_key_that_the_disk_does_not_give_just_now_is_not_a_wrong_one(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(state / FILE)
+
+    def failing(_: Path) -> str:
+        raise secret_files.UnavailableError("the file cannot be read (Input/output error)", passing=True)
+
+    monkeypatch.setattr(key_sources, "read", failing)
+    with pytest.raises(StoreError, match="Input/output error") as caught:
+        find(state)
+    assert caught.value.passing

@@ -45,6 +45,15 @@ def test_an_event_that_nobody_wants_costs_one_look() -> None:
     assert asked == ["demo.tick"]
 
 
+def test_what_somebody_makes_up_pushes_out_nothing_of_another() -> None:
+    index = Index(routes_of(("*", ("inbox.*",))))
+    index.candidates("bob", "inbox.x")
+    known = index._cache["bob"]["inbox.x"]
+    for number in range(2 * module.MOST_CACHED):
+        index.candidates("alice", f"inbox.{number}")
+    assert index._cache["bob"]["inbox.x"] is known
+
+
 def test_what_people_make_up_does_not_fill_the_memory() -> None:
     index = Index(routes_of(("*", ("inbox.*",))))
     long = "inbox." + "x" * module.LONGEST_CACHED
@@ -55,6 +64,7 @@ def test_what_people_make_up_does_not_fill_the_memory() -> None:
     for number in range(module.MOST_CACHED + 5):
         index.candidates(f"stranger{number}", "inbox.x")
     assert len(index._cache) <= module.MOST_CACHED
+    assert max(map(len, index._cache.values())) <= module.MOST_CACHED
     assert len(index._of_owner) <= module.MOST_CACHED
 
 

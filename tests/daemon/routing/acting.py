@@ -10,6 +10,7 @@ import msgspec
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.secret import Secret
 from jitney.daemon.delivery.commands import Target
+from jitney.daemon.owners.runtime import Runtimes
 from jitney.daemon.routes.actions import Action
 from jitney.daemon.routes.allowed import AllowList, Pattern
 from jitney.daemon.routes.settings import GrantSettings
@@ -61,23 +62,24 @@ class Actors:
         self, daemon: Daemon, *, doors: Mapping[str, Target], types: Mapping[str, str], grants: Sequence[GrantSettings]
     ) -> None:
         app = daemon.app
-        self.store = app._store
-        self.outbox = app._outbox
-        self.counters = app._health._counters
-        self.bus = app._runners["played"].context._services.bus
+        self.store = app.parts.store
+        self.outbox = app.parts.outbox
+        self.counters = app.parts.health._counters
+        self.bus = app.parts.runners["played"].context._services.bus
         self.variables = Variables(self.counters)
         self.grants = Grants(grants, tree=TREE, private=lambda _: False)
         self.sharing = Sharing(self.grants, self.outbox, self.store, tree=TREE, counters=self.counters)
         self.hooks: list[str] = []
-        self._doors = {**app._runners, **doors}
+        self._doors = {**app.parts.runners, **doors}
         self._types = {"played": "played", **types}
-        self._replies = app._commands.replies
+        self._replies = app.parts.commands.replies
 
     def build(self) -> None:
         """Put together what needs the rest; ``hooks`` are the places where webhooks may go."""
         webhooks = Webhooks(
             AllowList(map(Pattern.parse, self.hooks)),
             Secrets(environ={}, folder=Path("/nowhere"), vault=_no_secret).fetch,
+            Runtimes(),
         )
         self.deeds = Deeds(
             self.bus,

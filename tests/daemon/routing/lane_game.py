@@ -12,7 +12,7 @@ Step = tuple[str, str, str, int, bool]
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["add", "take", "done", "later", "wait"]),
+        st.sampled_from(["add", "take", "done", "later", "wait", "reached"]),
         st.sampled_from(["a", "b", "c"]),
         st.sampled_from(["home", "base"]),
         st.integers(0, 20),
@@ -42,6 +42,8 @@ class LaneGame:
             self._take()
         elif what == "wait":
             self._now += seconds
+        elif what == "reached":
+            self.lane.reached(f"adapter {adapter}")
         elif route in self._out:
             item = self._out.pop(route)
             if what == "later":

@@ -184,7 +184,7 @@ async def test_dead_letters_are_looked_after_by_request(broker: Broker, tmp_path
         acting(daemon) as actors,
     ):
         await daemon.connected()
-        daemon.app._administration.handlers.update(dead_requests.handlers(actors.dead))
+        daemon.app.parts.administration.handlers.update(dead_requests.handlers(actors.dead))
 
         async def asked(name: str, body: bytes) -> dict[str, Any]:
             topic = f"jitney/_bus/main/response/{name}"

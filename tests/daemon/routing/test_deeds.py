@@ -53,7 +53,7 @@ async def test_a_command_goes_to_an_adapter_of_the_owner_with_its_cause(broker: 
 async def test_a_command_goes_through_the_door_of_a_running_adapter(broker: Broker, tmp_path: Path) -> None:
     settings = config(broker.url, adapters={"played": "_house", "radio": "alice"})
     async with running(settings, tmp_path) as daemon, acting(daemon) as actors:
-        await until(lambda: all(runner.context.is_online for runner in daemon.app._runners.values()))
+        await until(lambda: all(runner.context.is_online for runner in daemon.app.parts.runners.values()))
         echo = {adapter: SendCommand(adapter=adapter, command="echo") for adapter in ("played", "radio", "none")}
         assert await actors.refused(echo["played"], event(owner="bob")) == ""
         assert await actors.refused(echo["radio"], event(owner="alice")) == ""

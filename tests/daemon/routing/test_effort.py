@@ -32,3 +32,17 @@ def test_a_new_minute_begins_with_nothing_and_so_does_a_clock_that_was_put_back(
     efforts = Efforts()
     for now in (NOW, NOW + MINUTE, NOW + 1, NOW - 1e6):
         assert efforts.spent("alice", "slow", BUDGET, now=now) == {}
+
+
+def test_who_was_named_begins_anew_and_who_was_not_keeps_what_it_took() -> None:
+    efforts = Efforts()
+    assert efforts.spent("alice", "some", SHARE / 2, now=NOW) == {}
+    assert efforts.spent("alice", "slow", BUDGET, now=NOW) == {"slow": BUDGET}
+    assert efforts.spent("alice", "slow", BUDGET - SHARE / 2, now=NOW) == {}
+    assert efforts.spent("alice", "some", SHARE / 2, now=NOW) == {"slow": BUDGET - SHARE / 2, "some": SHARE}
+
+
+def test_a_thousand_routes_that_each_take_little_are_too_slow_together_and_nobody_is_named() -> None:
+    efforts = Efforts()
+    found = [efforts.spent("alice", f"little {number}", SHARE / 2, now=NOW) for number in range(1000)]
+    assert not any(found)

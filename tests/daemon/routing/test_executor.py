@@ -79,6 +79,22 @@ async def test_what_failed_is_tried_again_until_it_succeeds(tmp_path: Path) -> N
         assert await stage.rows("dead") == []
 
 
+async def test_what_waits_for_an_adapter_is_tried_at_once_when_that_comes_online(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "FIRST", 3600.0)
+    monkeypatch.setattr(failures, "LONGEST", 3600.0)
+    async with performing(tmp_path) as stage:
+        away = RefusedError("offline", "home has not been online yet")
+        stage.player.errors["on"], stage.player.errors["tell"] = [away], [away]
+        await stage.accept([*planned(command("on", adapter="home"), command("off", adapter="home"))])
+        await stage.accept(planned(command("tell", adapter="base"), route="other"))
+        await until(lambda: stage.counters.total("actions", reason="offline") == 2)
+        stage.executor.reached("home")
+        await stage.did("on", "off")
+        assert stage.executor.waiting() == 1
+
+
 async def test_how_often_it_was_tried_outlives_a_restart(tmp_path: Path) -> None:
     async with performing(tmp_path) as before:
         before.player.errors["a"] = [RefusedError("offline", "home is offline")]
@@ -222,7 +238,7 @@ async def test_a_fault_in_the_code_ends_nothing_but_is_told(tmp_path: Path) -> N
         stage.player.errors["a"] = [ZeroDivisionError("here")]
         await stage.accept(planned(command("a"), command("b"), now=clock()))
         await until(lambda: sorted(stage.player.names()) == ["a", "b"])
-        assert stage.player.done[-1].reason == "crashed: ZeroDivisionError"
+        assert {name(one): one.reason for one in stage.player.done} == {"a": "crashed: ZeroDivisionError", "b": ""}
 
 
 async def test_an_action_that_nobody_can_read_any_more_becomes_a_dead_letter(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jitney.daemon.delivery.plans import Copy
 from jitney.daemon.routes.settings import GrantSettings
-from jitney.daemon.routing.grants import Grants
+from jitney.daemon.routing.grants import MOST_CACHED, Grants
 from jitney.topics import Event, TopicTree
 from tests.daemon.routing.doing import Clock, event
 
@@ -52,6 +52,16 @@ def test_without_a_grant_nobody_sees_anything() -> None:
     assert not grants(grant()).copies(of(PUBLIC[0], owner="bob"))
     assert not grants(grant()).permits(of(PUBLIC[0]), "carol")
     assert not grants(grant()).permits(of(PUBLIC[0], owner="bob"), "alice")
+
+
+def test_the_types_that_somebody_makes_up_push_out_nothing_of_another() -> None:
+    some = grants(grant(kinds=UNDECLARED[0]), grant(from_="bob", to="carol"))
+    some.copies(of(PUBLIC[0], owner="bob"))
+    known = some._cache["bob"][PUBLIC[0], "home"]
+    for number in range(2 * MOST_CACHED):
+        some.copies(of(f"inbox.{number}"))
+    assert some._cache["bob"][PUBLIC[0], "home"] is known
+    assert len(some._cache["alice"]) <= MOST_CACHED
 
 
 def test_an_owner_is_granted_nothing_of_their_own() -> None:

@@ -45,8 +45,8 @@ class House:
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
-        assert daemon.app._routes.routing is not None
-        self.router = daemon.app._routes.routing.router
+        assert daemon.app.parts.routes.routing is not None
+        self.router = daemon.app.parts.routes.routing.router
 
     @property
     def journal(self) -> Journal:
@@ -57,7 +57,7 @@ class House:
 
     async def ask(self, request: str, **data: Any) -> bytes:  # noqa: ANN401
         """Return the answer as a program gets it."""
-        answer = await self.daemon.app._administration.handlers[request](Raw(msgspec.json.encode(data)))
+        answer = await self.daemon.app.parts.administration.handlers[request](Raw(msgspec.json.encode(data)))
         return msgspec.json.encode(answer)
 
     async def explain(self, id: str, **data: Any) -> Explanation:  # noqa: A002, ANN401
@@ -317,7 +317,7 @@ async def test_it_ends_when_the_bus_takes_no_more_or_time_is_up(
 ) -> None:
     async with house(broker, tmp_path, OTHER) as home:
         await home.emit(*(tick(number) for number in range(5)))
-        bus, emit, room = home.daemon.app._bus, home.daemon.app._bus.emit, [2, 0]
+        bus, emit, room = home.daemon.app.parts.bus, home.daemon.app.parts.bus.emit, [2, 0]
 
         async def full(events: list[Event], *, durable: bool) -> None:
             if not room[0]:

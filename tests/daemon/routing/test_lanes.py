@@ -66,6 +66,38 @@ def test_while_a_place_cannot_be_reached_what_is_for_it_waits_and_the_rest_goes_
     assert lane.take(START + 5) is behind
 
 
+def test_when_a_place_can_be_reached_again_what_waits_for_it_is_tried_at_once_in_its_order() -> None:
+    lane = Lane()
+    away = waiting(lane, command("on", adapter="home"))
+    behind = waiting(lane, command("off", adapter="home"))
+    later = waiting(lane, command("much later", adapter="home", delay=600))
+    other = waiting(lane, command("tell", adapter="base"), route="other")
+    for item in (lane.take(START), lane.take(START)):
+        assert item is not None
+        lane.later(item, START + 60, blocking=True)
+    assert lane.take(START) is None
+    assert lane.reached("adapter home")
+    assert lane.ready == 1
+    assert lane.take(START) is away
+    lane.done(away)
+    assert lane.take(START) is behind
+    lane.done(behind)
+    assert lane.take(START) is None
+    assert not lane.reached("adapter home")
+    assert lane.take(START + 60) is other
+    lane.done(other)
+    assert lane.take(START + 600) is later
+
+
+def test_what_failed_for_itself_waits_though_its_place_can_be_reached() -> None:
+    lane = Lane()
+    item = waiting(lane, command("on", adapter="home"))
+    assert lane.take(START) is item
+    lane.later(item, START + 60, blocking=False)
+    assert not lane.reached("adapter home")
+    assert lane.take(START) is None
+
+
 def test_what_failed_for_itself_holds_up_nothing() -> None:
     lane = Lane()
     wrong = waiting(lane, command("wrong"))

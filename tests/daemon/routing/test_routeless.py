@@ -33,12 +33,12 @@ async def house(broker: Broker, folder: Path) -> AsyncIterator[Daemon]:
 
 
 async def ask(daemon: Daemon, request: str, **data: Any) -> Any:  # noqa: ANN401 - of each request another
-    return await daemon.app._administration.handlers[request](Raw(msgspec.json.encode(data)))
+    return await daemon.app.parts.administration.handlers[request](Raw(msgspec.json.encode(data)))
 
 
 async def put(daemon: Daemon, *, topic: str = TOPIC, adapter: str = "played") -> int:
     """Put an event among the dead letters as the outbox does, and return its number."""
-    store = daemon.app._store
+    store = daemon.app.parts.store
     store.write(rows.DEAD, [("alice", adapter, topic, cloudevents.encode(tick(7)), "not_authorised", TIME)])
     await store.committed()
     found = await ask(daemon, "dead_list")
@@ -69,7 +69,7 @@ async def test_an_action_of_a_route_that_is_gone_can_only_be_dropped(broker: Bro
     command = SendCommand(adapter="played", command="ring")
     (planned,) = plan(tick(1), [command], route="gone", now=time.time(), ttl=60)
     async with house(broker, tmp_path) as daemon:
-        store = daemon.app._store
+        store = daemon.app.parts.store
         store.write(dead.PUT_ACTION, [("alice", "route", encode(planned), "timeout", TIME)])
         await store.committed()
         (letter,) = (await ask(daemon, "dead_list")).letters

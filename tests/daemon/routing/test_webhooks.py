@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from jitney.adapters.errors import RefusedError
 from jitney.adapters.secret import Secret
+from jitney.daemon.owners.runtime import Runtimes
 from jitney.daemon.routes.actions import SecretName, Webhook
 from jitney.daemon.routes.allowed import AllowList, Pattern
 from jitney.daemon.routing import outgoing_http
@@ -30,7 +31,7 @@ async def vault(name: str) -> Secret | None:
 @asynccontextmanager
 async def sending(*patterns: str, folder: Path | None = None) -> AsyncIterator[Webhooks]:
     secrets = Secrets(environ={"TOKEN": "Bearer abc"}, folder=folder or Path("/nowhere"), vault=vault)
-    webhooks = Webhooks(AllowList(map(Pattern.parse, patterns)), secrets.fetch)
+    webhooks = Webhooks(AllowList(map(Pattern.parse, patterns)), secrets.fetch, Runtimes())
     try:
         yield webhooks
     finally:
@@ -43,19 +44,19 @@ def post(url: str, **fields: Any) -> Webhook:  # noqa: ANN401
 
 async def failing(webhooks: Webhooks, webhook: Webhook) -> JitneyError:
     with pytest.raises((RefusedError, FailedError)) as raised:
-        await webhooks.send(webhook)
+        await webhooks.send(webhook, owner="alice")
     return raised.value
 
 
 async def test_a_webhook_arrives_as_it_was_asked_for() -> None:
     async with hooks() as server, sending(f"{server.url}/*") as webhooks:
         secret = {"x-token": SecretName("env", "TOKEN")}
-        await webhooks.send(post(f"{server.url}/a%20b?c=d", headers={"X-Kind": "é"}, secrets=secret))
+        await webhooks.send(post(f"{server.url}/a%20b?c=d", headers={"X-Kind": "é"}, secrets=secret), owner="alice")
         (got,) = server.requests
         assert (got.method, got.path, got.body) == ("POST", "/a%20b?c=d", b'{"a":1}')
         assert (got.headers["content-type"], got.headers["x-token"]) == ("application/json", "Bearer abc")
         assert got.headers["user-agent"].startswith("jitney/")
-        await webhooks.send(Webhook(method="GET", url=f"{server.url}/plain"))
+        await webhooks.send(Webhook(method="GET", url=f"{server.url}/plain"), owner="alice")
         assert (server.requests[1].body, server.requests[1].headers.get("content-type")) == (b"", None)
 
 
@@ -112,10 +113,10 @@ async def test_a_name_of_the_world_that_leads_into_the_house_is_refused(monkeypa
             assert judge(error).code == "not_allowed"
             assert "hooks.example.org is at 127.0.0.1" in str(error)
             assert server.requests == []
-            await webhooks.send(post(f"http://nodered.local:{server.port}/x"))
+            await webhooks.send(post(f"http://nodered.local:{server.port}/x"), owner="alice")
             assert len(server.requests) == 1
         async with sending(*named, f"{server.url}/nothing") as webhooks:
-            await webhooks.send(post(f"http://hooks.example.org:{server.port}/x"))
+            await webhooks.send(post(f"http://hooks.example.org:{server.port}/x"), owner="alice")
             assert len(server.requests) == 2
 
 
@@ -166,9 +167,11 @@ async def test_many_that_hang_do_not_hold_up_one_that_answers() -> None:
     async with hooks() as slow, hooks() as quick, sending(f"{slow.url}/*", f"{quick.url}/*") as webhooks:
         slow.hold = True
         async with asyncio.TaskGroup() as group:
-            hanging = [group.create_task(webhooks.send(post(f"{slow.url}/x")), name="hangs") for _ in range(150)]
+            hanging = [
+                group.create_task(webhooks.send(post(f"{slow.url}/x"), owner="alice"), name="hangs") for _ in range(150)
+            ]
             await until(lambda: len(slow.requests) == len(hanging))
-            await webhooks.send(post(f"{quick.url}/x"))
+            await webhooks.send(post(f"{quick.url}/x"), owner="alice")
             for task in hanging:
                 task.cancel()
         assert len(quick.requests) == 1
@@ -196,7 +199,7 @@ async def test_secrets_come_from_where_the_configuration_says(tmp_path: Path) ->
     tmp_path.joinpath("hook.txt").write_text("from a file\n")
     async with hooks() as server, sending(f"{server.url}/*", folder=tmp_path) as webhooks:
         secrets = {"X-A": SecretName("vault", "hook"), "X-B": SecretName("file", "hook.txt")}
-        await webhooks.send(post(f"{server.url}/x", secrets=secrets))
+        await webhooks.send(post(f"{server.url}/x", secrets=secrets), owner="alice")
         headers = server.requests[0].headers
         assert (headers["x-a"], headers["x-b"]) == ("from the vault", "from a file")
 
@@ -223,5 +226,5 @@ async def test_no_cookie_of_one_request_is_in_another() -> None:
         async with sending(f"{url}/*") as webhooks:
             server.answers = [(200, {"Set-Cookie": "a=b"})]
             for _ in range(2):
-                await webhooks.send(post(f"{url}/x"))
+                await webhooks.send(post(f"{url}/x"), owner="alice")
         assert "cookie" not in server.requests[1].headers

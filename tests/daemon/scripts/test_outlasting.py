@@ -45,9 +45,11 @@ def note():
     def noted() -> list[int]:
         return [int(line) for line in pids.read_text().split()] if pids.exists() else []
 
-    await until(lambda: len(noted()) == expected)
-    assert all(map(running, noted()))
-    bus.kill()
+    try:
+        await until(lambda: len(noted()) == expected)
+        assert all(map(running, noted()))
+    finally:
+        bus.kill()
     async with asyncio.timeout(DEADLINE):
         await bus.wait()
     await until(lambda: not any(map(running, noted())))

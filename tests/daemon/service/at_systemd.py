@@ -5,7 +5,6 @@ import itertools
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -136,12 +135,6 @@ def why_not() -> str:
     return (
         "" if found == wanted else f"the lab needs a /usr/bin/python3 {wanted} with venv, and finds {found or 'none'}"
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def exposure(said: str) -> float:

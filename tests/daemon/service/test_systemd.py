@@ -16,7 +16,6 @@ from tests.daemon.service.at_systemd import (
     PROGRAM,
     Bus,
     exposure,
-    free_port,
     hammer,
     installed,
     until_said,
@@ -25,6 +24,7 @@ from tests.daemon.service.at_systemd import (
 from tests.fakes.homeassistant import FakeHomeAssistant
 from tests.fakes.meshtastic import Radio
 from tests.fakes.mosquitto import Broker
+from tests.fakes.ports import free_port
 from tests.fakes.systemd import Systemd
 from tests.waiting import until
 

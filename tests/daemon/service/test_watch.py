@@ -136,7 +136,7 @@ async def test_a_store_that_hangs_is_a_reason_to_be_started_again(broker: Broker
     async with running(config(broker.url), tmp_path) as daemon:
         daemon.app.signs.store.patience = 0.2
         hung = asyncio.create_task(
-            daemon.app._store.read(lambda _: asyncio.run_coroutine_threadsafe(hanging.wait(), loop).result()),
+            daemon.app.parts.store.read(lambda _: asyncio.run_coroutine_threadsafe(hanging.wait(), loop).result()),
             name="hanging read",
         )
         async with heralded(daemon, tmp_path) as told:

@@ -13,6 +13,7 @@ DROP INDEX dead_owner;
 ALTER TABLE dead DROP COLUMN kind;
 DROP TABLE action;
 DROP TABLE route_memory;
+DROP TABLE audit;
 INSERT INTO dead (owner, adapter, topic, payload, reason, time)
     VALUES ('alice', 'home', 'jitney/alice/event/home/x', x'7b7d', 'not_authorised', '2026-11-21T05:41:00.120Z');
 PRAGMA user_version = 2;

@@ -87,6 +87,20 @@ def test_a_file_that_is_current_is_left_as_it_is(connect: Callable[[str], sqlite
     assert db.execute("PRAGMA schema_version").fetchone() == (before,)
 
 
+async def test_a_file_of_the_third_version_gets_the_audit_log_and_keeps_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / tables.DATABASE
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        tables.prepare(db, synchronous="normal")
+        whole = shape(db)
+        db.executescript("DROP TABLE audit; INSERT INTO meta VALUES ('client_id', 'x'); PRAGMA user_version = 3")
+    async with Store(path) as store:
+        assert await store.read(tables.version_of) == tables.VERSION
+        assert await store.read(shape) == whole
+        assert await store.read(lambda db: db.execute("SELECT value FROM meta").fetchall()) == [("x",)]
+        triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'"
+        assert await store.read(lambda db: db.execute(triggers).fetchall()) == [(3,)]
+
+
 async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / tables.DATABASE
     with closing(sqlite3.connect(path)) as db:

@@ -29,7 +29,7 @@ async def test_one_adapter_does_not_find_what_another_keeps(broker: Broker, tmp_
 
 async def test_who_saves_is_told_when_the_disk_does_not_take_it(broker: Broker, tmp_path: Path) -> None:
     async with running(config(broker.url), tmp_path) as daemon:
-        store = daemon.app._store
+        store = daemon.app.parts.store
         await store.read(lambda db: db.execute("PRAGMA query_only = ON"))
         with pytest.raises(RefusedError, match="read-only"):
             await daemon.context().save("key", b"1")

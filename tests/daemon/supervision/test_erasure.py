@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from jitney.adapters.errors import RefusedError
+from jitney.daemon.access.devices import FileDevices
 from jitney.topics import State
 from tests.daemon.running import Observer, Played, config, observing, payload, retained, running, tick
 from tests.fakes.mosquitto import Broker
@@ -60,17 +62,45 @@ async def test_all_that_is_kept_of_an_owner_goes_and_nothing_of_another(
         assert sorted(path.name for path in (tmp_path / "owners").iterdir()) == ["bob"]
 
 
+async def test_the_names_of_devices_go_and_those_of_another_stay(broker: Broker, tmp_path: Path) -> None:
+    tmp_path.joinpath("devices.json").write_text('{"alice":["phone","watch"],"bob":["phone"]}')
+    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+        await daemon.connected()
+        answer = await asked(observer, b'{"data":{"owner":"alice"},"transaction":"1"}')
+        assert answer["data"]["devices"] == ["phone", "watch"]
+        assert FileDevices(tmp_path).names() == {"bob": ["phone"]}
+        tmp_path.joinpath("devices.json").write_text("nonsense")
+        with pytest.raises(RefusedError, match=r"the names of devices of bob are left: .* is damaged"):
+            await daemon.app.parts.erasure.erase("bob")
+
+
+async def test_what_an_adapter_cannot_end_because_its_owner_is_disabled_is_told(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def erase(_: Played, owner: str) -> None:
+        raise AssertionError(owner)
+
+    monkeypatch.setattr(Played, "erase", erase, raising=False)
+    found = config(broker.url, adapters={"hers": "alice", "his": "bob"})
+    owners = {**found.owners, "alice": replace(found.owners["alice"], enabled=False)}
+    async with running(replace(found, owners=owners), tmp_path) as daemon:
+        await daemon.connected()
+        erased = await daemon.app.parts.erasure.erase("alice")
+        why = "not done, because alice is disabled:  jitney owners enable alice, and erase again"
+        assert erased.unfinished == {"hers": why}
+
+
 async def test_what_still_waits_for_the_broker_is_not_published_any_more(broker: Broker, tmp_path: Path) -> None:
     settings = config(broker.url, durable=True)
     async with running(settings, tmp_path) as daemon:
         await daemon.connected()
         await asyncio.to_thread(broker.kill)
         await daemon.context().emit(*(tick(number, owner=owner) for number in range(500) for owner in ("alice", "bob")))
-        erased = await daemon.app._erasure.erase("alice")
+        erased = await daemon.app.parts.erasure.erase("alice")
         assert erased.events > 400
-        assert [lane.owner for lane in daemon.app._outbox.lanes.values() if lane] == ["bob"]
+        assert [lane.owner for lane in daemon.app.parts.outbox.lanes.values() if lane] == ["bob"]
     async with running(settings, tmp_path) as daemon:
-        assert [lane.owner for lane in daemon.app._outbox.lanes.values() if lane] == ["bob"]
+        assert [lane.owner for lane in daemon.app.parts.outbox.lanes.values() if lane] == ["bob"]
 
 
 async def test_what_an_adapter_could_not_end_outside_is_told(

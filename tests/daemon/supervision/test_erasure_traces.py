@@ -37,7 +37,7 @@ async def live(daemon: Daemon, owner: str, word: str) -> None:
     folder = context.folder(owner)
     folder.mkdir(parents=True)
     folder.joinpath(f"{word}.txt").write_text(word)
-    store = daemon.app._store
+    store = daemon.app.parts.store
     dead = "INSERT INTO dead (owner, adapter, topic, payload, reason, time) VALUES (?, 'played', 't', ?, 'r', '2')"
     store.write(dead, [(owner, f"{word} {number}".encode()) for number in range(100)])
     store.write("INSERT INTO action VALUES (?, ?, 'r', 0, 0, ?)", [(f"{word}-a", owner, word.encode())])
@@ -62,7 +62,7 @@ def known(daemon: Daemon) -> None:
 
 async def settled(daemon: Daemon) -> None:
     """Let go what only routes forget: this daemon has none."""
-    store = daemon.app._store
+    store = daemon.app.parts.store
     for table in ("action", "route_memory"):
         store.write(f"DELETE FROM {table} WHERE owner = 'alice'", [()])  # noqa: S608 - ours
     await store.committed()
@@ -79,7 +79,7 @@ async def test_nothing_is_found_in_the_files_after_an_erasure_and_nothing_of_ano
         await daemon.drained()
         assert len(traces(tmp_path, CANARY)) > 1
         await settled(daemon)
-        erased = await daemon.app._erasure.erase("alice")
+        erased = await daemon.app.parts.erasure.erase("alice")
         assert not erased.traces
         assert traces(tmp_path, CANARY) == []
         assert DATABASE in traces(tmp_path, "bobsword")
@@ -97,18 +97,18 @@ async def test_without_a_broker_the_rest_is_swept_at_a_later_start(broker: Broke
         await asyncio.to_thread(broker.kill)
         await live_on(daemon)
         await settled(daemon)
-        assert (await daemon.app._erasure.erase("alice")).traces
+        assert (await daemon.app.parts.erasure.erase("alice")).traces
     await asyncio.to_thread(broker.start)
     async with running(settings, tmp_path) as daemon:
         await daemon.connected()
         await daemon.drained()
         await until(lambda: rows_gone(daemon))
-        await daemon.app._retention.tidy()
+        await daemon.app.parts.retention.tidy()
     assert traces(tmp_path, CANARY) == []
 
 
 async def rows_gone(daemon: Daemon) -> bool:
-    return not await daemon.app._store.read(lambda db: outbox.waiting(db, "alice"))
+    return not await daemon.app.parts.store.read(lambda db: outbox.waiting(db, "alice"))
 
 
 async def live_on(daemon: Daemon) -> None:
@@ -126,7 +126,7 @@ async def test_a_large_file_is_swept_at_the_next_start(
         await live(daemon, "alice", CANARY)
         await daemon.drained()
         await settled(daemon)
-        assert (await daemon.app._erasure.erase("alice")).traces
+        assert (await daemon.app.parts.erasure.erase("alice")).traces
     async with running(settings, tmp_path):
         assert traces(tmp_path, CANARY) == []
     with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
@@ -138,10 +138,10 @@ async def test_what_an_adapter_has_kept_that_is_not_there_any_more_goes_too(brok
         rows = [
             (adapter, key, b"x") for adapter in ("played", "gone") for key in ("grant/alice", "grant/bob", "alice/x")
         ]
-        daemon.app._store.write("INSERT INTO kept VALUES (?, ?, ?)", rows)
+        daemon.app.parts.store.write("INSERT INTO kept VALUES (?, ?, ?)", rows)
         known(daemon)
-        await daemon.app._erasure.erase("alice")
-        left = await daemon.app._store.read(lambda db: db.execute("SELECT adapter, key FROM kept").fetchall())
+        await daemon.app.parts.erasure.erase("alice")
+        left = await daemon.app.parts.store.read(lambda db: db.execute("SELECT adapter, key FROM kept").fetchall())
         assert set(left) == {
             ("gone", "alice/x"),
             ("gone", "grant/bob"),

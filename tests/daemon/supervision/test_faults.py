@@ -51,8 +51,8 @@ async def test_an_adapter_that_crashes_again_is_told_once_with_its_traceback(
 ) -> None:
     failing += [ZeroDivisionError("at first"), ZeroDivisionError("again"), ZeroDivisionError("and again")]
     async with running(config(broker.url), tmp_path) as daemon:
-        await until(lambda: daemon.app._runners["played"].context.is_online)
-        assert daemon.app._health._counters.total("retries", adapter="played", reason="crashed") == 3
+        await until(lambda: daemon.app.parts.runners["played"].context.is_online)
+        assert daemon.app.parts.health._counters.total("retries", adapter="played", reason="crashed") == 3
     (told,) = lines(written, "the adapter crashed: this is a fault in its code")
     assert told["level"] == "error"
     assert "ZeroDivisionError: at first" in told["exception"]
@@ -65,8 +65,8 @@ async def test_every_attempt_that_ends_is_counted_by_what_ended_it(
     refused = UnauthorisedError("no longer", remedy="sign in")
     failing += [DisconnectedError("gone"), DisconnectedError("gone"), refused]
     async with running(config(broker.url), tmp_path) as daemon:
-        await until(lambda: daemon.app._runners["played"].context.is_online)
-        counted = daemon.app._health.detailed().adapters["played"].retries
+        await until(lambda: daemon.app.parts.runners["played"].context.is_online)
+        counted = daemon.app.parts.health.detailed().adapters["played"].retries
     assert counted == {"disconnected": 2, "unauthorised": 1}
 
 

@@ -1,18 +1,16 @@
 """A daemon with a port, and somebody who looks at it over HTTP."""
 
-import socket
 from typing import Any
 
 import aiohttp
 
 from tests.daemon.running import Daemon
+from tests.fakes.ports import free_port
 from tests.waiting import until
 
 
 def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 async def get(address: str, path: str) -> tuple[int, Any]:
@@ -31,4 +29,4 @@ async def read(address: str, path: str, **headers: str) -> tuple[int, str]:
 async def online(daemon: Daemon) -> None:
     """Wait until the broker knows everything and the first adapter is online."""
     await daemon.connected()
-    await until(lambda: daemon.app._runners["played"].context.is_online)
+    await until(lambda: daemon.app.parts.runners["played"].context.is_online)

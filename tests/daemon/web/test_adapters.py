@@ -18,8 +18,8 @@ ANY = "127.0.0.1:0"
 
 
 async def answered(daemon: Daemon, path: str, *, body: bytes | None = None) -> tuple[int, bytes]:
-    await until(lambda: bool(daemon.app._doors.port))
-    url = f"http://127.0.0.1:{daemon.app._doors.port}{path}"
+    await until(lambda: bool(daemon.app.parts.doors.port))
+    url = f"http://127.0.0.1:{daemon.app.parts.doors.port}{path}"
     async with (
         aiohttp.ClientSession() as session,
         session.request("GET" if body is None else "POST", url, data=body, allow_redirects=False) as answer,
@@ -53,7 +53,7 @@ async def test_an_adapter_gets_what_was_asked_below_its_name(
     broker: Broker, tmp_path: Path, asked: list[HttpRequest]
 ) -> None:
     async with running(config(broker.url, http=ANY), tmp_path) as daemon:
-        await until(lambda: bool(daemon.app._doors.handlers))
+        await until(lambda: bool(daemon.app.parts.doors.handlers))
         assert await answered(daemon, "/played/a/b?x=1&y=%C3%A9&x=2", body=b"hello") == (201, b"<p>done</p>")
         (request,) = asked
         assert (request.method, request.path, request.query, request.body) == (
@@ -70,7 +70,7 @@ async def test_what_cannot_be_answered_now_is_told_to_come_back(
 ) -> None:
     monkeypatch.setattr(adapters, "PATIENCE", 0.05)
     async with running(config(broker.url, http=ANY), tmp_path) as daemon:
-        await until(lambda: bool(daemon.app._doors.handlers))
+        await until(lambda: bool(daemon.app.parts.doors.handlers))
         assert (await answered(daemon, "/played/refused"))[0] == 503
         assert (await answered(daemon, "/played/slow"))[0] == 503
         assert (await answered(daemon, "/nobody/x"))[0] == 404
@@ -96,10 +96,10 @@ async def test_an_adapter_that_is_not_running_answers_nothing(
     monkeypatch.setattr(Played, "act", act)
     settings = config(broker.url, http=ANY, retry=RetrySettings(first=0.01, longest=0.01))
     async with running(settings, tmp_path) as daemon:
-        await until(lambda: bool(daemon.app._doors.handlers))
+        await until(lambda: bool(daemon.app.parts.doors.handlers))
         assert (await answered(daemon, "/played/x"))[0] == 200
         gone.set()
-        await until(lambda: not daemon.app._doors.handlers)
+        await until(lambda: not daemon.app.parts.doors.handlers)
         assert (await answered(daemon, "/played/x"))[0] == 503
 
 
@@ -114,7 +114,7 @@ async def test_an_adapter_knows_where_it_is_reached(broker: Broker, tmp_path: Pa
     async with running(settings, tmp_path) as daemon:
         context = daemon.context()
         assert context.public_url == "https://bus.example.org/played"
-        assert context.local_url == f"http://localhost:{daemon.app._doors.port}/played"
+        assert context.local_url == f"http://localhost:{daemon.app.parts.doors.port}/played"
 
 
 async def test_without_a_port_an_adapter_is_not_reached_at_all(broker: Broker, tmp_path: Path) -> None:

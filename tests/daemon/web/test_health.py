@@ -59,8 +59,8 @@ class Later:
 
 def clock_of(daemon: Daemon) -> Later:
     clock = Later()
-    daemon.app._health.verdict._clock = clock
-    daemon.app._health.verdict._away = None
+    daemon.app.parts.health.verdict._clock = clock
+    daemon.app.parts.health.verdict._away = None
     return clock
 
 
@@ -71,7 +71,7 @@ async def test_a_radio_that_is_off_for_ages_is_told_but_is_no_reason_to_start_th
         await online(daemon)
         clock = clock_of(daemon)
         radio.off.set()
-        await until(lambda: daemon.app._runners["played"].board.status.state == "offline")
+        await until(lambda: daemon.app.parts.runners["played"].board.status.state == "offline")
         clock.now += 100 * GRACE
         status, plain = await get(free, "/health")
         assert (status, plain["status"]) == (200, "degraded")
@@ -88,7 +88,7 @@ async def test_a_broker_that_is_away_for_long_is_a_no_and_for_a_moment_it_is_not
         await online(daemon)
         clock = clock_of(daemon)
         await asyncio.to_thread(broker.kill)
-        await until(lambda: daemon.app._connection.health.state == "offline")
+        await until(lambda: daemon.app.parts.connection.health.state == "offline")
         assert (await get(free, "/health"))[0] == 200
         clock.now += GRACE + 1
         status, plain = await get(free, "/health")
@@ -96,14 +96,14 @@ async def test_a_broker_that_is_away_for_long_is_a_no_and_for_a_moment_it_is_not
         assert (await get(free, "/health/detailed"))[0] == 503
         assert (await get(free, "/ready"))[0] == 200
         await asyncio.to_thread(broker.start)
-        await until(lambda: daemon.app._connection.health.state == "online")
+        await until(lambda: daemon.app.parts.connection.health.state == "online")
         assert (await get(free, "/health"))[0] == 200
 
 
 async def test_loops_that_do_not_turn_are_a_no_at_once(broker: Broker, tmp_path: Path, free: str) -> None:
     async with running(config(broker.url, http=free), tmp_path) as daemon:
         await online(daemon)
-        daemon.app._health.verdict.stuck = lambda: ["outbox for 61 s"]
+        daemon.app.parts.health.verdict.stuck = lambda: ["outbox for 61 s"]
         status, detailed = await get(free, "/health/detailed")
         assert (status, detailed["stuck"], detailed["text"]) == (503, ["outbox for 61 s"], "1 parts are stuck")
 

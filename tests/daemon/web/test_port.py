@@ -111,7 +111,7 @@ async def test_a_request_that_comes_before_its_adapter_has_begun_waits_for_it(
 
     monkeypatch.setattr(Played, "act", act)
     async with running(config(broker.url, http="127.0.0.1:0"), tmp_path) as daemon, aiohttp.ClientSession() as session:
-        url = f"http://127.0.0.1:{daemon.app._doors.port}/played/x"
+        url = f"http://127.0.0.1:{daemon.app.parts.doors.port}/played/x"
         calling = asyncio.create_task(fetch(session, url), name="call")
         await until(lambda: daemon.app._port is not None and bool(daemon.app._port._server.connections))
         begin.set()

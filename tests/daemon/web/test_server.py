@@ -38,7 +38,7 @@ async def test_without_a_broker_it_is_ready_but_not_well_and_tells_what_waits(
     await asyncio.to_thread(broker.kill)
     async with running(config(broker.url, http=free), tmp_path) as daemon:
         await daemon.context().emit(tick(1), tick(2))
-        await until(lambda: daemon.app._connection.health.state == "offline")
+        await until(lambda: daemon.app.parts.connection.health.state == "offline")
         assert await get(free, "/ready") == (200, {"ready": True})
         status, plain = await get(free, "/health")
         assert (status, plain["status"], plain["broker"], plain["waiting"]) == (200, "degraded", "offline", 2)
@@ -51,7 +51,7 @@ async def test_the_plain_page_names_nobody(broker: Broker, tmp_path: Path, free:
     async with running(config(broker.url, http=free), tmp_path) as daemon:
         await online(daemon)
         _, plain = await get(free, "/health")
-        numbers = {"adapters_online", "adapters", "waiting", "actions"}
+        numbers = {"adapters_online", "adapters", "waiting", "actions", "limited"}
         assert set(plain) == {"status", "since", "text", "broker", "store", *numbers}
         assert not {"alice", "played"} & set(str(plain).replace("'", " ").split())
 

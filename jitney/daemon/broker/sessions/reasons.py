@@ -5,8 +5,10 @@ from typing import Final
 from jitney.daemon.broker.session import (
     BrokerRefusedError,
     BrokerUnreachableError,
+    ClosedError,
     ConnectOptions,
     ProtocolUnsupportedError,
+    TakenOverError,
 )
 from jitney.topics import JitneyError
 
@@ -22,10 +24,10 @@ NO_QOS: Final = 0x9B
 _UNSUPPORTED_PROTOCOL: Final = 0x84
 
 _AT_CONNECT: Final = {
-    0x85: "does not accept the client id {client!r}",
+    0x85: "does not accept our client id: where logins are bound to client ids, this one must be free to choose",
     0x86: "does not accept the password of {user}: check [mqtt] username and password",
     NOT_AUTHORISED: "does not let {user} in: check [mqtt] username and password, and the broker's access rules",
-    0x8A: "has banned {user} or the client id {client!r}",
+    0x8A: "has banned {user} or our client id",
     0x8C: "wants another way of signing in than user name and password",
     0x90: "does not accept our will on {will!r}: check [mqtt] topic_root and the broker's access rules",
     0x97: "has no room for {user}: its quota is used up",
@@ -35,7 +37,7 @@ _AT_CONNECT: Final = {
 }
 _AT_DISCONNECT: Final = {
     TAKEN_OVER: (
-        "gave our connection to somebody else with the client id {client!r}: "
+        "gave our connection to somebody else with the same client id: "
         "does a second Jitney run with a copy of this state folder?"
     ),
     NOT_AUTHORISED: "does not let {user} stay: check the broker's access rules",
@@ -56,7 +58,8 @@ def refusal(code: int, options: ConnectOptions, *, place: str, name: str, said: 
 def dismissal(code: int, options: ConnectOptions, *, place: str, name: str, said: str = "") -> JitneyError:
     """Return the error for a DISCONNECT from the broker."""
     if code in _AT_DISCONNECT:
-        return BrokerRefusedError(_text(_AT_DISCONNECT[code], options, place, said))
+        kind = TakenOverError if code == TAKEN_OVER else BrokerRefusedError
+        return kind(_text(_AT_DISCONNECT[code], options, place, said))
     return BrokerUnreachableError(f"{place} ended the connection: {_plain(name)} (0x{code:02x}){_quote(said)}")
 
 
@@ -68,17 +71,17 @@ def unanswered(*, place: str) -> BrokerUnreachableError:
     )
 
 
-def closed_by_broker(options: ConnectOptions, *, place: str) -> JitneyError:
+def closed_by_broker(*, place: str) -> JitneyError:
     """Return the error for a broker that closed an established connection and did not say why."""
-    return BrokerUnreachableError(
+    return ClosedError(
         f"{place} closed the connection without a reason: the broker was stopped, "
-        f"or another client came with our client id {options.client_id!r}"
+        "or another client came with our client id"
     )
 
 
 def _text(template: str, options: ConnectOptions, place: str, said: str) -> str:
     user = f"user {options.username!r}" if options.username else "a client without user name"
-    text = template.format(user=user, client=options.client_id, will=options.will.topic)
+    text = template.format(user=user, will=options.will.topic)
     return f"{place} {text}{_quote(said)}"
 
 

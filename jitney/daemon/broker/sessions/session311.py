@@ -268,7 +268,7 @@ class Session311:
             return unanswered(place=self._place)
         if malformed:
             return BrokerUnreachableError(f"{self._place} sent bytes that are not MQTT 3.1.1")
-        return closed_by_broker(self._options, place=self._place)
+        return closed_by_broker(place=self._place)
 
     def _end(self, error: Exception | None) -> None:
         if self._ended:

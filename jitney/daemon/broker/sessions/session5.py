@@ -316,7 +316,7 @@ class Session5(asyncio.BufferedProtocol):
         if isinstance(exc, OSError) and (self._begun or not isinstance(exc, ConnectionError)):
             return unreachable(self._target, exc)
         if self._begun:
-            return closed_by_broker(self._options, place=self._place)
+            return closed_by_broker(place=self._place)
         return ProtocolUnsupportedError(
             f"{self._place} closed the connection without an answer: it may not speak MQTT 5, "
             "want TLS on this port, or refuse this address"

@@ -21,6 +21,23 @@ _WEBSOCKET: Final = ("ws", "wss")
 _WEBSOCKET_PATH: Final = "/mqtt"
 _IPV6_FIRST_SECONDS: Final = 0.25
 
+_ALERT_SECONDS: Final = 3.0
+"""How long a broker is listened to that may have something against our certificate."""
+
+_NAME_MISMATCH: Final = frozenset({62, 64})
+_NOT_YET, _EXPIRED = 9, 10
+"""What OpenSSL calls X509_V_ERR_HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH, CERT_NOT_YET_VALID and CERT_HAS_EXPIRED."""
+
+_OURS: Final = {
+    "CERTIFICATE_REQUIRED": "wants a certificate of ours: set [mqtt] cert_file and key_file",
+    "HANDSHAKE_FAILURE": "does not shake hands: it may want a certificate of ours, [mqtt] cert_file and key_file",
+    "CERTIFICATE_EXPIRED": "says that our certificate has expired: have a new one made for [mqtt] cert_file",
+    "CERTIFICATE_REVOKED": "says that our certificate was revoked: have a new one made for [mqtt] cert_file",
+    "UNKNOWN_CA": "does not know who has signed our certificate: [mqtt] cert_file has to be signed by one it trusts",
+    "CERTIFICATE": "does not accept our certificate: is [mqtt] cert_file the one that was made for it?",
+}
+"""What a broker means by the alert that ends a handshake (RFC 8446, 6.2); the first word that fits counts."""
+
 
 class Endpoint(Struct, frozen=True):
     """Where a broker listens. ``path`` is that of a unix socket or of a websocket, else empty."""
@@ -99,7 +116,9 @@ def unreachable(target: Endpoint, error: OSError) -> BrokerUnreachableError:
     """Say in words what a failed connection means and what to look at."""
     match error:
         case ssl.SSLCertVerificationError():
-            text = f"has a certificate that is not trusted ({error.verify_message}): check [mqtt] ca_file and the name"
+            text = f"has a certificate that is not trusted ({error.verify_message}): {_untrusted(error.verify_code)}"
+        case ssl.SSLError() if ours := next((text for word, text in _OURS.items() if _alert(error, word)), ""):
+            text = ours
         case ssl.SSLError():
             text = f"failed in TLS ({error}): does this port speak TLS, and does it want a [mqtt] cert_file?"
         case ConnectionRefusedError() | FileNotFoundError():
@@ -113,6 +132,47 @@ def unreachable(target: Endpoint, error: OSError) -> BrokerUnreachableError:
         case _:
             text = f"cannot be reached ({error}): is the broker running, and is [mqtt] url right?"
     return BrokerUnreachableError(f"{target.place} {text}")
+
+
+async def alerted(options: ConnectOptions) -> BrokerUnreachableError | None:
+    """Return what a broker has against our certificate, None for nothing or where no TLS is spoken.
+
+    With TLS 1.3 it says so after the handshake, and whoever has sent something by then may never read it: so this
+    connects, and listens. Raises BrokerRefusedError for a file that does not fit.
+    """
+    target = endpoint(options.url)
+    context = await tls_context(options, target)
+    return await asyncio.to_thread(_listen, target, context) if context is not None else None
+
+
+def _listen(target: Endpoint, context: ssl.SSLContext) -> BrokerUnreachableError | None:
+    try:
+        with (
+            socket.create_connection((target.host, target.port), timeout=_ALERT_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=target.host) as secure,
+        ):
+            secure.recv(1)
+    except TimeoutError:
+        return None
+    except ssl.SSLError as error:
+        return unreachable(target, error)
+    except OSError:
+        return None
+    return None
+
+
+def _alert(error: ssl.SSLError, word: str) -> bool:
+    return f"ALERT_{word}" in str(error) or f"ALERT_BAD_{word}" in str(error)
+
+
+def _untrusted(code: int) -> str:
+    if code in _NAME_MISMATCH:
+        return "use a name in [mqtt] url for which it was made"
+    if code == _EXPIRED:
+        return "have the broker's renewed, and see that the clock of this machine is right"
+    if code == _NOT_YET:
+        return "see that the clock of this machine is right"
+    return "give who has signed it as [mqtt] ca_file"
 
 
 async def _open(options: ConnectOptions, target: Endpoint, protocol: asyncio.BufferedProtocol) -> None:

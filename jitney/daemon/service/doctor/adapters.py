@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
 from jitney.adapters.base import Examination, Found
+from jitney.daemon.config.resting import resting, why
 from jitney.daemon.config.schema import AdapterSettings
 from jitney.daemon.owners.registry import Owners
 from jitney.daemon.service.doctor.case import Case
@@ -27,6 +28,8 @@ def _looking(settings: AdapterSettings) -> Callable[[Case], AsyncIterator[Found]
         examine = getattr(settings.type, "examine", None)
         if not settings.enabled:
             yield Found("note", "is not enabled", f"adapters.{settings.name}.enabled = true lets it run")
+        elif settings.owner in resting(case.config):
+            yield Found("note", f"is not run, because {why(settings.owner)}")
         elif not callable(examine):
             yield Found("ok", f"there is nothing to be tried of type {settings.type.name}")
         else:

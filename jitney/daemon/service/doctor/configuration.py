@@ -8,7 +8,11 @@ from typing import Final
 from cryptography import x509
 
 from jitney.adapters.base import Found
+from jitney.daemon.config.resting import resting, running
+from jitney.daemon.config.schema import Config
+from jitney.daemon.owners.identities import Identities
 from jitney.daemon.service.doctor.case import Case
+from jitney.topics import HOUSE
 
 DAY: Final = 86_400.0
 SOON: Final = 30.0
@@ -24,15 +28,28 @@ def look(case: Case) -> Iterator[Found]:
     if case.problems:
         return
     config = case.config
-    enabled = sum(adapter.enabled for adapter in config.adapters.values())
+    enabled = len(running(config))
     people, adapters = _number(len(config.owners), "person", "people"), _number(enabled, "adapter", "adapters")
     yield Found("ok", f"{case.file} is right: {people}, {adapters}")
     if not config.owners:
         yield Found("note", "it names nobody: everything belongs to the house", "add a section [owners.NAME] for each")
+    if away := sorted(resting(config)):
+        yield Found("note", f"disabled: {', '.join(away)}", f"jitney owners enable {away[0]}")
+    if unknown := _unknown(config):
+        text = f"nothing outside is known to be of {', '.join(unknown)}, so that what is shared has nothing of theirs"
+        yield Found("note", text, "jitney owners claim  tells whom the adapters have met")
     if not enabled:
         yield Found("warning", "no adapter is enabled: nothing will happen", "add a section [adapters.NAME]")
     if config.mqtt.cert_file:
         yield _certificate(Path(config.mqtt.cert_file), now=time.time())
+
+
+def _unknown(config: Config) -> list[str]:
+    """Return who is nobody to the adapters that are shared, where such an adapter tells people apart."""
+    index = Identities(config)
+    shared = {one.type.name for one in running(config).values() if one.owner == HOUSE and one.type.Identity is not None}
+    people = [owner for owner in config.owners.values() if owner.enabled] if shared else []
+    return [owner.id for owner in people if not owner.identities and not index.of(owner.id)]
 
 
 def _certificate(path: Path, *, now: float) -> Found:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 import jitney
 from jitney.adapters.base import Found, Level
+from jitney.daemon.config.resting import resting, running
 from jitney.daemon.config.schema import Config
 from jitney.daemon.service.doctor.case import Case, Heard
 from jitney.daemon.supervision.status import Alert, Status, Word
@@ -97,10 +98,10 @@ def _present(case: Case, heard: Heard, *, here: bool) -> Iterator[Found]:
         text = f"it does not keep its state in {case.state}, or runs on another machine"
         remedy = "if it runs here, set bus.state_dir, so that every command finds the same folder"
         yield Found("note", text, remedy)
-    running = _said(case, heard, "info", _Info)
-    wanted = {name for name, adapter in case.config.adapters.items() if adapter.enabled}
-    if running is not None and running.adapters.keys() != wanted:
-        apart = ", ".join(sorted(running.adapters.keys() ^ wanted))
+    told = _said(case, heard, "info", _Info)
+    wanted = running(case.config).keys()
+    if told is not None and told.adapters.keys() != wanted:
+        apart = ", ".join(sorted(told.adapters.keys() ^ wanted))
         text = f"it was started with another configuration: {apart}"
         yield Found("warning", text, "let it read the new one: sudo systemctl reload jitney")
     health = _said(case, heard, "health", _Health)
@@ -110,11 +111,11 @@ def _present(case: Case, heard: Heard, *, here: bool) -> Iterator[Found]:
 
 def _adapters(config: Config, tree: TopicTree, heard: Heard) -> Iterator[Found]:
     told = statuses(tree, heard)
-    for name, adapter in config.adapters.items():
-        if adapter.enabled:
-            yield from _one(name, told.get(name, {}))
+    away = resting(config)
+    for name in running(config):
+        yield from _one(name, {owner: one for owner, one in told.get(name, {}).items() if owner not in away})
     for owner, status in told.get(ROUTE, {}).items():
-        if status.state != "online":
+        if owner not in away and status.state != "online":
             text = f"the routes of {owner} are {_words(status.state, status.reason)}"
             yield Found(_LEVELS[status.state], text, "jitney routes")
     for topic, payload in heard.retained.items():

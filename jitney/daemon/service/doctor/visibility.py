@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from jitney.adapters.base import Found
+from jitney.daemon.config.resting import running, without_resting
 from jitney.daemon.config.schema import Config, OwnerDiscoverySettings
 from jitney.daemon.discovery import names
 from jitney.daemon.discovery.declared import Declared
@@ -69,6 +70,7 @@ def devices(
 
 
 def _discovery(config: Config, known: Mapping[tuple[str, str, str], tuple[str, ...]]) -> Iterator[Found]:
+    config = without_resting(config)
     house = config.discovery.prefix
     sharing: dict[str, list[str]] = {house: ["the house"]}
     for owner in config.owners.values():
@@ -97,10 +99,9 @@ def _seen_by(prefix: str, people: Iterable[str], *, alone: bool) -> Found:
 def _pairs(config: Config) -> Iterator[tuple[str, str]]:
     """Yield every owner with every adapter that serves them."""
     owners = Owners(config.owners)
-    for adapter in config.adapters.values():
-        if adapter.enabled:
-            for owner in owners.served_by(adapter):
-                yield owner, adapter.name
+    for adapter in running(config).values():
+        for owner in owners.served_by(adapter):
+            yield owner, adapter.name
 
 
 def _shown(owner: str, adapter: str, shown: tuple[str, ...], *, private: bool, shared: bool) -> Found:

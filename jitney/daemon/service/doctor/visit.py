@@ -1,29 +1,19 @@
 """A visit to the broker: a short connection that learns what is allowed and what is retained, and leaves nothing."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from secrets import token_hex
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import aiomqtt
-from aiomqtt.client import ProtocolVersion
 from msgspec import Struct
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from jitney.daemon.broker.session import (
-    BrokerUnreachableError,
-    ConnectOptions,
-    Message,
-    ProtocolUnsupportedError,
-)
-from jitney.daemon.broker.sessions.reasons import refusal
-from jitney.daemon.broker.sessions.transport import Endpoint, endpoint, reaching, tls_context, unreachable
+from jitney.daemon.broker.session import BrokerUnreachableError
+from jitney.daemon.broker.visiting import Client, visiting
 from jitney.daemon.config.schema import MqttSettings
-from jitney.topics import JitneyError
 
 SECONDS: Final = 5.0
 """How long each step may take: connecting, subscribing, publishing."""
@@ -34,14 +24,7 @@ QUIET: Final = 0.4
 MOST: Final = 20_000
 """Messages that are kept; more are not looked at."""
 
-_VERSIONS: Final = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
-_TRANSPORTS: Final[dict[str, Literal["tcp", "websockets", "unix"]]] = {
-    "unix": "unix",
-    "ws": "websockets",
-    "wss": "websockets",
-}
 _EXPIRY: Final = 60
-_NO_WILL: Final = Message("", b"")
 
 
 class Greeting(Struct, frozen=True, kw_only=True):
@@ -59,7 +42,7 @@ class Greeting(Struct, frozen=True, kw_only=True):
 class Visit:
     """A connection that is up; ``retained`` is what came that was there before."""
 
-    def __init__(self, client: "_Client", protocol: str, place: str) -> None:
+    def __init__(self, client: Client, protocol: str, place: str) -> None:
         self.greeting = _greeting(client.allowed, protocol)
         self.place = place
         self.retained: dict[str, bytes] = {}
@@ -135,95 +118,14 @@ async def visit(settings: MqttSettings) -> AsyncIterator[Visit]:
 
     Raises BrokerUnreachableError, BrokerRefusedError or, for a URL that is none, MisconfiguredError.
     """
-    options = _options(settings)
-    target = endpoint(options.url)
-    tls = await tls_context(options, target)
-    client, protocol = await _connected(settings, options, target, tls=tls)
-    try:
-        there = Visit(client, protocol, target.place)
+    async with visiting(settings, purpose="doctor", seconds=SECONDS, most=MOST) as (client, protocol, place):
+        there = Visit(client, protocol, place)
         listening = asyncio.create_task(there.listen(), name="doctor: what the broker sends")
         try:
             yield there
         finally:
             listening.cancel()
             await asyncio.wait([listening])
-    finally:
-        with suppress(aiomqtt.MqttError):  # it is gone, so nobody need be told that we go
-            await client.__aexit__(None, None, None)
-
-
-async def _connected(
-    settings: MqttSettings, options: ConnectOptions, target: Endpoint, *, tls: ssl.SSLContext | None
-) -> "tuple[_Client, str]":
-    protocols = ["5", "3.1.1"] if settings.protocol == "auto" else [settings.protocol]
-    while True:
-        protocol = protocols.pop(0)
-        client = _client(options, target, protocol=protocol, tls=tls)
-        try:
-            async with reaching(target, options.timeout + 1):
-                await client.__aenter__()
-        except aiomqtt.MqttError as error:
-            reason = _refused(error, options, target)
-            if protocols and isinstance(reason, ProtocolUnsupportedError):
-                continue
-            raise reason from error
-        return client, protocol
-
-
-class _Client(aiomqtt.Client):
-    """aiomqtt, which keeps to itself what the broker allows and whether it has refused a message."""
-
-    allowed: Properties | None = None
-    published = 0
-
-    def _on_connect(self, *told: Any) -> None:  # noqa: ANN401 - what paho tells: client, userdata, flags, reason, properties
-        self.allowed = told[-1]
-        super()._on_connect(*told)
-
-    def _on_publish(self, *told: Any) -> None:  # noqa: ANN401 - client, userdata, mid, reason, properties
-        self.published = told[-2].value
-        super()._on_publish(*told)
-
-
-def _options(settings: MqttSettings) -> ConnectOptions:
-    return ConnectOptions(
-        url=settings.url,
-        client_id=f"jitney-doctor-{token_hex(4)}",
-        username=settings.username,
-        password=settings.password,
-        ca_file=settings.ca_file,
-        cert_file=settings.cert_file,
-        key_file=settings.key_file,
-        will=_NO_WILL,
-        timeout=SECONDS,
-    )
-
-
-def _client(options: ConnectOptions, target: Endpoint, *, protocol: str, tls: ssl.SSLContext | None) -> _Client:
-    return _Client(
-        hostname=target.path if target.scheme == "unix" else target.host,
-        port=target.port or 1,  # paho wants one for a unix socket too
-        username=options.username or None,
-        password=options.password.reveal() if options.username else None,
-        identifier=options.client_id,
-        protocol=_VERSIONS[protocol],
-        transport=_TRANSPORTS.get(target.scheme, "tcp"),
-        timeout=options.timeout,
-        keepalive=options.keepalive,
-        max_queued_incoming_messages=MOST,
-        tls_context=tls,
-        websocket_path=target.path if target.websocket else None,
-    )
-
-
-def _refused(error: aiomqtt.MqttError, options: ConnectOptions, target: Endpoint) -> JitneyError:
-    if isinstance(error, aiomqtt.MqttCodeError) and isinstance(error.rc, ReasonCode):
-        return refusal(error.rc.value, options, place=target.place, name=str(error.rc))
-    cause = error.__context__  # which aiomqtt has turned into a text
-    if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
-        return unreachable(target, cause)
-    message = f"{target.place} did not answer within {options.timeout:g} s: is it overloaded, is this a broker at all?"
-    return BrokerUnreachableError(message)
 
 
 def _greeting(allowed: Properties | None, protocol: str) -> Greeting:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from jitney.daemon.broker.session import ConnectOptions, Incoming, Listener, Message, Session
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 CONNACK_5 = b"\x20\x03\x00\x00\x00"
 CONNACK_311 = b"\x20\x02\x00\x00"

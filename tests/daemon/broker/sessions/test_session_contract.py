@@ -172,7 +172,8 @@ async def test_whoever_is_replaced_by_the_same_client_id_learns_it(side: Side) -
     async with side.open("twin") as (_, told), side.open("twin"):
         error = await told.end()
     assert isinstance(error, BrokerUnreachableError | BrokerRefusedError)
-    assert "client id 'twin'" in str(error)
+    assert "client id" in str(error)
+    assert "twin" not in str(error)
 
 
 async def test_a_message_that_cannot_be_written_is_refused_and_the_others_go(side: Side) -> None:

@@ -7,8 +7,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from jitney.adapters import registry
+from jitney.adapters.meshtastic.config import Identity
 from jitney.daemon.config.problems import Problem
-from jitney.daemon.config.schema import Config, MqttSettings
+from jitney.daemon.config.schema import AdapterSettings, Config, MqttSettings, OwnerSettings
 from jitney.daemon.service.doctor import configuration
 from tests.daemon.service.doctor.examined import case, texts
 
@@ -41,6 +43,22 @@ def test_an_empty_configuration_does_nothing_and_is_told_so() -> None:
     found = list(configuration.look(case()))
     assert texts(found, "ok") == ["config.toml is right: 0 people, 0 adapters"]
     assert len(texts(found, "warning")) == 1
+
+
+def test_who_is_disabled_and_who_is_nobody_outside_are_told() -> None:
+    shared = AdapterSettings(name="base", type=registry.adapter_type("meshtastic"), config=None)
+    mesh = {"meshtastic": Identity(nodes=("!a1b2c3d4",))}
+    owners = {
+        "alice": OwnerSettings(id="alice", identities=mesh),
+        "bob": OwnerSettings(id="bob"),
+        "carol": OwnerSettings(id="carol", enabled=False),
+    }
+    found = list(configuration.look(case(Config(owners=owners, adapters={"base": shared}))))
+    away, unknown = texts(found, "note")
+    assert away == "disabled: carol"
+    assert unknown.startswith("nothing outside is known to be of bob, ")
+    del owners["bob"]
+    assert len(texts(list(configuration.look(case(Config(owners=owners, adapters={"base": shared})))), "note")) == 1
 
 
 @pytest.mark.parametrize(("days", "level"), [(400, "ok"), (20, "warning"), (-1, "problem")])

@@ -77,7 +77,7 @@ async def test_the_port_of_a_running_daemon_answers(tmp_path: Path) -> None:
 async def test_a_public_address_that_leads_to_the_port_itself_shows_more_than_it_should(tmp_path: Path) -> None:
     Played.act = None
     async with running(config("mqtt://127.0.0.1:1", http="127.0.0.1:0"), tmp_path) as daemon:
-        url = f"http://127.0.0.1:{daemon.app._doors.port}"
+        url = f"http://127.0.0.1:{daemon.app.parts.doors.port}"
         settings = Config(http=HttpSettings(listen="127.0.0.1:0", public_url=url))
         found = await looked(doctor.look, case(settings, state=tmp_path))
     assert ("ok", f"{url} leads here") in [(one.level, one.text) for one in found]

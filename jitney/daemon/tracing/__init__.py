@@ -1,0 +1,1 @@
+"""What the bus remembers of its events, told to an OpenTelemetry collector."""
