@@ -359,4 +359,4 @@ def test_whatever_arrives_in_binary_mode_is_an_event_of_that_owner_or_refused(
 
 
 def test_whoever_is_refused_finds_the_correlation_in_the_answer_without_having_named_a_topic() -> None:
-    assert asker(Incoming("topic", b"[", packet_id=1, correlation=b"7")) == ReplyAddress(correlation=b"7")
+    assert asker(Incoming("topic", b"[", retain=False, packet_id=1, correlation=b"7")) == ReplyAddress(correlation=b"7")
