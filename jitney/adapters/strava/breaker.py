@@ -45,7 +45,8 @@ class Breaker:
         """Whether calls are let through, none, or only one."""
         if self._failures < self._threshold:
             return "closed"
-        return "half_open" if self._trying or self._remaining() <= 0 else "open"
+        remaining = self._remaining()  # asked in any case: it takes note of a clock that was put back
+        return "half_open" if self._trying or remaining <= 0 else "open"
 
     @contextmanager
     def attempt(self) -> Iterator[None]:

@@ -150,3 +150,16 @@ def test_it_is_never_shut_for_longer_than_the_longest_pause(doing: list[str]) ->
     assert breaker.state in {"closed", "open", "half_open"}
     clock.now += 61
     breaker.check()
+
+
+def test_a_clock_that_is_put_back_while_one_call_is_tried_shuts_it_for_no_longer_than_a_pause() -> None:
+    clock = TurnedClock()
+    breaker = breaker_at(clock)
+    for _ in range(3):
+        breaker.failed()
+    clock.now += 60
+    breaker.check()
+    clock.now -= 1000
+    assert breaker.state == "half_open"
+    clock.now += 61
+    breaker.check()
