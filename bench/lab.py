@@ -159,6 +159,11 @@ class Daemon(_Process):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(self._path)}
         self._spawn([sys.executable, "-m", "jitney.daemon.cli", "run", "-c", str(self._file)], environment)
 
+    def configure(self, config: str) -> None:
+        """Save another configuration, which a daemon that runs takes when it is asked to, or by itself."""
+        self._config = config
+        self._file.write_text(config, encoding="utf-8")
+
     def must_run(self) -> None:
         """Raise LabError with the end of its log when it has ended by itself."""
         status = self.ended()

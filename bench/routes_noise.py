@@ -7,8 +7,9 @@ Ten owners have events at a steady pace, and routes that answer some of them by 
 there are also events of one more owner, whose twenty routes then do their worst, another one of these at a time: they
 fire one another without end (`loop`), fail (`throw`), command what is refused (`refused`), call a server that takes the
 request and never answers (`block`), answer everything (`everything`), or search in ways that take as long as is allowed
-(`spin`). In each noisy phase they are other routes, so that none has been stopped before; only those that spin are the
-same, because they are stopped for what they have done to the others. Latency counts from when an event was due inside
+(`spin`). In each noisy phase they are other routes, which a reload puts in the place of those before, so that none has
+been stopped yet; only those that spin are the same, because they are stopped for what they have done to the others.
+Latency counts from when an event was due inside
 the daemon until a subscriber has it, or its answer. The ratio is that of a noisy phase to the quiet one before; the
 table has medians. Exit status 1 when p99 of the others' events in noise is more than 1.5 times what it is in quiet, or
 one of them is missing.
@@ -22,6 +23,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -77,9 +79,6 @@ owner = "{loud}"
 on = {on}
 {keys}
 """
-
-FRESH: Final = 'when = {{ "data.phase" = {phase} }}\n'
-
 
 SEARCH: Final = " or ".join(f"data.text | regex_search('a+a+{end}')" for end in "bcdef")
 
@@ -139,6 +138,7 @@ class House:
     def __init__(self, daemon: Daemon, broker: PromptMosquitto) -> None:
         self.daemon = daemon
         self.online = False
+        self.reloads = 0
         self.phases: dict[int, Latency] = defaultdict(Latency)
         self.decode = msgspec.json.Decoder(Envelope).decode
         self._broker = broker
@@ -149,10 +149,24 @@ class House:
         _, owner, *levels = topic.split("/")
         if levels == ["status", "feed"]:
             self.online = self.online or b'"online"' in payload
+        elif levels[-2:] == ["response", "reload"]:
+            self.reloads += 1
         elif owner != LOUD and levels[:1] == ["event"]:
             seen = self.decode(payload).data
             latency = self.phases[seen.phase]
             (latency.events if levels[1] == "feed" else latency.answers).append(now - seen.due)
+
+    async def reload(self, config: str) -> None:
+        """Put other routes in the place of those there are."""
+        self.daemon.configure(config)
+        before = self.reloads
+        async with client_of(self._broker.port, "reload") as client:
+            await client.publish("jitney/_bus/main/request/reload", b"{}", qos=1)
+        deadline = monotonic() + PATIENCE
+        while self.reloads == before and monotonic() < deadline:
+            self.daemon.must_run()
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(REST)
 
     async def phase(self, number: int, asked: argparse.Namespace, *, noise: float) -> Latency:
         """Let a phase pass and return what was measured in it."""
@@ -194,8 +208,8 @@ async def silent() -> AsyncIterator[int]:
             task.cancel()
 
 
-def config(kind: Kind, folder: Path, *, port: int, blocked: int, phases: int) -> str:
-    """Return the configuration of a house with one kind of noise."""
+def config(kind: Kind, folder: Path, *, port: int, blocked: int, phase: int) -> str:
+    """Return the configuration of a house with one kind of noise, for a phase."""
     answers = [ANSWER.format(ask=ask, quiet=json.dumps(QUIET)) for ask in range(5)]
     noisy = [
         NOISY.format(
@@ -203,9 +217,8 @@ def config(kind: Kind, folder: Path, *, port: int, blocked: int, phases: int) ->
             number=number,
             loud=LOUD,
             on=kind.on,
-            keys=((FRESH if kind.fresh else "") + kind.keys).format(phase=phase, number=number, blocked=blocked),
+            keys=kind.keys.format(phase=phase, number=number, blocked=blocked),
         )
-        for phase in (range(1, phases, 2) if kind.fresh else [1])
         for number in range(kind.routes)
     ]
     return CONFIG.format(
@@ -222,17 +235,18 @@ async def measure(kind: Kind, folder: Path, asked: argparse.Namespace) -> list[t
     install_feed(folder / "plugins")
     phases = 2 * asked.pairs + 2
     async with PromptMosquitto(folder) as broker, silent() as blocked:
-        text = config(kind, folder, port=broker.port, blocked=blocked, phases=phases)
-        async with Daemon(folder, text, import_path=folder / "plugins") as daemon:
+        text = partial(config, kind, folder, port=broker.port, blocked=blocked)
+        async with Daemon(folder, text(phase=1), import_path=folder / "plugins") as daemon:
             house = House(daemon, broker)
             async with Recorder(broker.port, "#", house.take) as recorder:
                 if not await recorder.until(lambda: house.online, patience=PATIENCE):
                     daemon.must_run()
                     raise LabError("the daemon did not come online")
-                found = [
-                    await house.phase(number, asked, noise=asked.noise if number % 2 else 0.0)
-                    for number in range(phases)
-                ]
+                found = []
+                for number in range(phases):
+                    if number % 2 and kind.fresh:
+                        await house.reload(text(phase=number))
+                    found.append(await house.phase(number, asked, noise=asked.noise if number % 2 else 0.0))
             daemon.must_run()
     pairs = list(zip(found[::2], found[1::2], strict=True))
     return pairs[1:]  # the first is to warm up

@@ -1,6 +1,7 @@
 """Event ids: sortable and unique, or derived from a source that can deliver twice."""
 
 import time
+from collections.abc import Iterator
 from hashlib import blake2b
 from os import urandom
 from typing import Final
@@ -16,11 +17,27 @@ _REST: Final = tuple(range(50, -1, -10))
 """Where in the two halves of 130 bits they begin."""
 
 _TIME_LENGTH: Final = 10
+_BEGINNING: Final = 24
+
+_run: tuple[int, str, Iterator[str]] = (-1, "", iter(()))
+"""The millisecond of the last new id, the beginning of all ids of it, and the ends that are left."""
 
 
 def new_id() -> str:
-    """Return a ULID: 26 characters, sorted by time, unique (specification: github.com/ulid/spec)."""
-    return _crockford(time.time_ns() // 1_000_000 << 80 | int.from_bytes(urandom(10)))
+    """Return a ULID: 26 characters, sorted by time, unique (specification: github.com/ulid/spec).
+
+    Most ids of one millisecond differ from each other in their end alone.
+    """
+    global _run  # noqa: PLW0603 - one after the other also from threads: a run is replaced as a whole
+    millisecond = time.time_ns() // 1_000_000
+    at, beginning, ends = _run
+    if at != millisecond or (end := next(ends, None)) is None:
+        first = _crockford(millisecond << 80 | int.from_bytes(urandom(10)))
+        beginning = first[:_BEGINNING]
+        ends = iter(_PAIRS[_PAIRS.index(first[_BEGINNING:]) :])
+        end = next(ends)
+        _run = millisecond, beginning, ends
+    return beginning + end
 
 
 def made_at(ulid: str) -> float:

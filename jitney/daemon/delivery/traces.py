@@ -143,15 +143,19 @@ class Traces:
         found = [one for one in self._of(owner) if one[2].causation == event_id]
         return sorted(found, key=lambda one: one[2].accepted)
 
-    def begun(self, event: tuple[str, str, str], *, action: str, route: str, words: str) -> None:
-        """Learn that an action waits for its turn; ``event`` is the (owner, adapter, id) of what led to it."""
+    def begun(self, event: tuple[str, str, str], actions: Iterable[tuple[str, str, str]]) -> None:
+        """Learn that actions wait for their turn: (id, route, what it does) of each.
+
+        ``event`` is the (owner, adapter, id) of what led to them; ``actions`` are asked for only when it is remembered.
+        """
         trace = self._trace(event)
         if trace is None:
             return
-        if trace.acts is None:
-            trace.acts = []
-        if len(trace.acts) < MOST_ACTS and all(known.id != action for known in trace.acts):
-            trace.acts.append(Act(action, route, words[:MOST_IN_WORDS], monotonic()))
+        acts = trace.acts = trace.acts or []
+        known, now = {act.id for act in acts}, monotonic()
+        for action, route, words in actions:
+            if len(acts) < MOST_ACTS and action not in known:
+                acts.append(Act(action, route, words[:MOST_IN_WORDS], now))
 
     def ended(self, event: tuple[str, str, str], *, action: str, outcome: str, why: str = "", final: bool) -> None:
         """Learn how a try of an action ended."""

@@ -115,13 +115,15 @@ class Executor:
 
     def begin(self, planned: Sequence[Planned]) -> None:
         """Let actions wait for their turn, once their rows are on disk or on their way there."""
+        begun: dict[tuple[str, str, str], list[Planned]] = {}
         for one in planned:
             owner = self._owner(one.owner)
             size = owner.room.redeem(one)
             if size is not None:
                 self._add(owner, Waiting(one, 0, size=size))
-                words = describe(one.action)
-                self.traces.begun(_event(one), action=one.id, route=one.route, words=words)
+                begun.setdefault(_event(one), []).append(one)
+        for event, actions in begun.items():
+            self.traces.begun(event, ((one.id, one.route, describe(one.action)) for one in actions))
         for name in {one.owner for one in planned}:
             self._wake(self._owner(name))
 

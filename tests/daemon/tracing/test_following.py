@@ -122,7 +122,7 @@ def test_a_traceparent_is_followed_to_whoever_it_names() -> None:
 def test_what_never_comes_to_an_end_is_told_after_a_while_as_it_is() -> None:
     house = House()
     trace = house.take(tick(1), confirmed=False)
-    house.traces.begun(("alice", "played", trace.id), action="1", route="a route", words="command base.send")
+    house.traces.begun(("alice", "played", trace.id), [("1", "a route", "command base.send")])
     house.traces.ended(("alice", "played", trace.id), action="1", outcome="offline", final=False)
     assert house.following.look() == []
     house.later = following.LONGEST + 1
@@ -137,7 +137,7 @@ def test_an_action_that_is_done_later_than_its_event_is_told_then() -> None:
     house = House()
     trace = house.take(tick(1))
     event = ("alice", "played", trace.id)
-    house.traces.begun(event, action="1", route="a route", words="webhook POST example.org")
+    house.traces.begun(event, [("1", "a route", "webhook POST example.org")])
     assert len(house.whole()) == 1
     house.later = following.SETTLED + 1
     assert house.following.look() == []
