@@ -1,6 +1,6 @@
 """The audit log: who did what, in rows that nobody can change, leave out or cut off unnoticed.
 
-What it proves, and what not, is in docs/security.md. Whoever adds to it neither waits nor fails: a disk that takes
+What it proves, and what not, is in docs/audit.md. Whoever adds to it neither waits nor fails: a disk that takes
 nothing makes notes wait, as many as there is room for, and what was lost then is told in the log itself.
 """
 
