@@ -43,7 +43,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     event_kb_per_second: Rate = 1000
     event_burst: Burst = 20_000
     inbox_per_second: Rate = 100
-    inbox_burst: Burst = 1000
+    inbox_burst: Burst = 300
     inbox_kb_per_second: Rate = 1000
     commands_per_second: Rate = 20
     command_burst: Burst = 100

@@ -204,6 +204,7 @@ class Doorkeeper:
         for door in self._doors.values():
             if door.closed and door.until <= now:
                 door.closed, door.opened, door.until = False, now, now + TRIAL
+                door.bucket.owe(now, door.bucket.burst - door.bucket.rate)  # at first there is no burst
             elif door.until <= now:
                 door.until = inf
                 self._tell(door, "")
