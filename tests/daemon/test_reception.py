@@ -10,6 +10,7 @@ import pytest
 
 from jitney.daemon.broker.inbound import Taken
 from jitney.daemon.broker.session import Incoming
+from jitney.daemon.config.limits import LimitSettings
 from jitney.daemon.config.schema import OutboxSettings
 from jitney.daemon.delivery.outbox import Outbox
 from jitney.daemon.routes.settings import RouteSettings
@@ -390,7 +391,8 @@ async def test_new_words_as_source_are_refused_when_an_owner_has_used_too_many(b
 
 
 async def test_the_inbox_takes_a_burst_in_order_while_it_pauses_the_broker(broker: Broker, tmp_path: Path) -> None:
-    async with observing(broker.port) as observer, running(config(broker.url), tmp_path) as daemon:
+    settings = config(broker.url, limits=LimitSettings(inbox_burst=1000))
+    async with observing(broker.port) as observer, running(settings, tmp_path) as daemon:
         await daemon.connected()
         async with asyncio.TaskGroup() as group:
             for number in range(1000):

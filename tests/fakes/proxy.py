@@ -1,18 +1,18 @@
 """A TCP proxy to cut: between the daemon and what it talks to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-PUBACK = b"\x40\x02"
-PUBACK_BYTES = 4
-"""How a PUBACK without a reason begins, and how long it is; what begins so is nothing else in these tests."""
+PUBACK = 0x40
+LENGTH_BYTES = 4
+CONTINUED = 0x80
 
 
 class Proxy:
     """Forwards connections to ``target`` until told otherwise.
 
-    ``deaf`` swallows what the target answers, ``unconfirming`` only its four-byte PUBACKs.
+    ``deaf`` swallows what the target answers, ``unconfirming`` only its PUBACKs.
     """
 
     def __init__(self, target: int) -> None:
@@ -66,9 +66,23 @@ class Proxy:
 
     def _passed(self, data: bytes) -> bytes:
         """Return what is let through of an answer: what came together with a PUBACK goes on without it."""
-        while self.unconfirming and data.startswith(PUBACK):
-            data = data[PUBACK_BYTES:]
-        return b"" if self.deaf else data
+        if self.deaf:
+            return b""
+        return b"".join(one for one in packets(data) if one[0] != PUBACK) if self.unconfirming else data
+
+
+def packets(data: bytes) -> Iterator[bytes]:
+    """Return the packets of what came at once; brokers write whole ones (MQTT 5, 2.1.4: how long each is)."""
+    while data:
+        length = used = 0
+        for byte in data[1 : 1 + LENGTH_BYTES]:
+            length |= (byte & ~CONTINUED) << 7 * used
+            used += 1
+            if byte < CONTINUED:
+                break
+        end = 1 + used + length
+        yield data[:end]
+        data = data[end:]
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ import argparse
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,8 +17,8 @@ from jitney.daemon.cli.asking import Errand, add_timeout, answer
 from jitney.daemon.cli.colours import BOLD, FAINT, RED, Paint
 from jitney.daemon.cli.common import add_broker_arguments, configuration, names_only_a_broker, note
 from jitney.daemon.cli.instants import FORMS, past
-from jitney.daemon.cli.owners_source import rests
 from jitney.daemon.cli.routes_asking import paint, print_json
+from jitney.daemon.cli.state_at_rest import reading, rests
 from jitney.daemon.cli.state_folder import state_folder
 from jitney.daemon.config.problems import one_line
 from jitney.daemon.config.schema import MqttSettings
@@ -29,8 +28,6 @@ from jitney.daemon.service.audit_requests import MOST, AskedList, Line, Lines, p
 from jitney.daemon.store import audit_proof, secrets
 from jitney.daemon.store.audit import Point
 from jitney.daemon.store.audit_proof import Verdict
-from jitney.daemon.store.store import StoreError
-from jitney.daemon.store.tables import DATABASE, VERSION, version_of
 from jitney.topics import rfc3339
 from jitney.topics.owners import owner as owner_id
 
@@ -127,12 +124,12 @@ class InFile:
 
     def page(self, asked: AskedList) -> Lines:
         """Return some rows, the newest first."""
-        with self._open() as db:
+        with reading(self._folder) as db:
             return page(db, asked)
 
     def verdict(self, known: Sequence[Point]) -> Verdict:
         """Prove the log."""
-        with self._open() as db:
+        with reading(self._folder) as db:
             return audit_proof.proved(db, self._keys(db).get, known=known)
 
     def _keys(self, db: sqlite3.Connection) -> dict[str, bytes]:
@@ -142,18 +139,6 @@ class InFile:
         except MisconfiguredError:
             return {}
         return {} if found is None else {found.key.id: found.key.derived(SEALS)}
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        path = self._folder / DATABASE
-        try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-                if version_of(db) != VERSION:
-                    message = f"state file {path}: made by another version of Jitney: start this one once"
-                    raise StoreError(message)
-                yield db
-        except sqlite3.Error as error:
-            raise StoreError(f"state file {path}: {error}; run this as the user that Jitney runs as") from error
 
 
 def _list(args: argparse.Namespace) -> int:

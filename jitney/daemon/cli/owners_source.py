@@ -1,17 +1,16 @@
 """Where what is kept of an owner is looked up: at the running bus, else in the files of one that does not run."""
 
 import argparse
-import fcntl
 import os
 import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from jitney.daemon.cli.asking import Errand, answer
 from jitney.daemon.cli.common import configuration, from_vault, names_only_a_broker
+from jitney.daemon.cli.state_at_rest import reading, rests
 from jitney.daemon.cli.state_folder import configuration_file, state_folder
 from jitney.daemon.config.load import load
 from jitney.daemon.config.paths import default_path
@@ -32,8 +31,6 @@ from jitney.daemon.service.holdings import (
 )
 from jitney.daemon.store import holdings
 from jitney.daemon.store.holdings import TABLES, Cursor, Holding
-from jitney.daemon.store.store import StoreError
-from jitney.daemon.store.tables import DATABASE, VERSION, version_of
 
 Record = Mapping[str, object]
 
@@ -97,7 +94,7 @@ class InFiles:
 
     def usage(self, owner: str) -> Usage:
         """Return what an owner takes, or everybody when that is empty."""
-        with self._open() as db:
+        with reading(self.place) as db:
             who = [owner] if owner else sorted({*holdings.owners(db), *with_files(self.place)} - {""})
             return Usage({one: self._of(db, one) for one in who})
 
@@ -109,7 +106,7 @@ class InFiles:
             yield from (one for _, one in files(self.place, owner))
             return
         (found,) = (one for one in TABLES if one.name == table)
-        with self._open() as db:
+        with reading(self.place) as db:
             yield from map(readable, holdings.rows(db, found, owner, owned(self._adapters, owner)))
 
     def file(self, owner: str, name: str) -> Iterator[bytes]:
@@ -121,18 +118,6 @@ class InFiles:
     def _of(self, db: sqlite3.Connection, owner: str) -> dict[str, Holding]:
         found = holdings.usage(db, owner, owned(self._adapters, owner))
         return {**found, MEMORY: Holding(0, 0), FILES: files_usage(self.place, owner)}
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        path = self.place / DATABASE
-        try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-                if version_of(db) != VERSION:
-                    message = f"state file {path}: made by another version of Jitney: start this one once"
-                    raise StoreError(message)
-                yield db
-        except sqlite3.Error as error:
-            raise StoreError(f"state file {path}: {error}; run this as the user that Jitney runs as") from error
 
 
 def source(args: argparse.Namespace) -> Source:
@@ -150,17 +135,3 @@ def _adapters(args: argparse.Namespace) -> Mapping[str, AdapterSettings]:
     if configuration_file(args) is None:
         return {}
     return load(args.config or default_path(os.environ), environ=os.environ, vault=from_vault).adapters
-
-
-def rests(place: Path) -> bool:
-    """Tell whether there is a state here that no daemon uses; one that cannot be looked at is asked for."""
-    try:
-        if not (place / DATABASE).exists():
-            return False
-        with (place / DATABASE).with_suffix(".lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True

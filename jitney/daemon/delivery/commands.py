@@ -79,15 +79,7 @@ class Commands:
 
     def keep(self, incoming: Incoming, address: CommandTopic) -> Command | None:
         """Write a command to disk, or answer at once that it is refused; ``begin`` it once it is committed."""
-        command = Command(
-            id=new_id(),
-            owner=address.owner,
-            adapter=address.adapter,
-            name=address.command,
-            response_topic=incoming.response_topic,
-            correlation=incoming.correlation,
-            deadline=time.time() + (incoming.expiry or TIME_TO_LIVE),
-        )
+        command = _asked(incoming, address)
         try:
             request = read(incoming, "command")
             command = msgspec.structs.replace(
@@ -113,16 +105,8 @@ class Commands:
             request = read(incoming, "command")
         except RefusedError:
             request = requests.Request()
-        command = Command(
-            id=new_id(),
-            owner=address.owner,
-            adapter=address.adapter,
-            name=address.command,
-            response_topic=incoming.response_topic,
-            correlation=incoming.correlation,
-            client=request.client or "_",
-            transaction=request.transaction or "_",
-        )
+        client, transaction = request.client or "_", request.transaction or "_"
+        command = msgspec.structs.replace(_asked(incoming, address), client=client, transaction=transaction)
         self._answer(command, Reply.failed(error.code, str(error)))
 
     def begin(self, command: Command) -> None:
@@ -199,3 +183,16 @@ class Commands:
                 reason=reply.error.message,
             )
         self.replies.send(command, reply)
+
+
+def _asked(incoming: Incoming, address: CommandTopic) -> Command:
+    """Return the command of a message, without what its payload says."""
+    return Command(
+        id=new_id(),
+        owner=address.owner,
+        adapter=address.adapter,
+        name=address.command,
+        response_topic=incoming.response_topic,
+        correlation=incoming.correlation,
+        deadline=time.time() + (incoming.expiry or TIME_TO_LIVE),
+    )
