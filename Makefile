@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
-# Most tests wait more than they compute: two at a time for each core, and eight at most.
-PYTEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
+# One for each core, and eight at most: twice as many take half as long, but some tests are about time.
+PYTEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count() or 1))')
 # Each worker reads all tests: rewriting their assertions anew takes ten seconds, reading what is cached one.
 test test-slow: export PYTHONDONTWRITEBYTECODE :=
 

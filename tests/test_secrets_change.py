@@ -18,6 +18,7 @@ from jitney.daemon.config.watched import look
 from jitney.daemon.owners.house_secrets import HouseSecrets
 from jitney.daemon.reloading import Reloading
 from jitney.daemon.service.notify import Notifier
+from jitney.topics import JitneyError
 from tests.daemon.running import Daemon, Observer, observing, payload, running
 from tests.fakes.homeassistant import FakeHomeAssistant
 from tests.fakes.mosquitto import Broker
@@ -121,6 +122,22 @@ async def test_a_file_that_is_named_before_it_is_written_is_waited_for(broker: B
         (tmp_path / "newer").write_text(house.rotated())
         await house.signed_in(2)
         assert not house.refused
+
+
+async def test_a_file_that_is_written_while_its_absence_is_told_is_taken(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Reloading._told
+
+    def told_late(self: Reloading, error: JitneyError) -> None:
+        (tmp_path / "newer").write_text(token)
+        told(self, error)
+
+    async with at_home(broker, tmp_path, '{ file = "token" }') as house:
+        config, token = tmp_path / "config.toml", house.rotated()
+        monkeypatch.setattr(Reloading, "_told", told_late)
+        config.write_text(config.read_text().replace('"token"', '"newer"'))
+        await house.signed_in(2)
 
 
 async def test_a_secret_in_the_vault_that_is_set_is_taken(broker: Broker, tmp_path: Path) -> None:

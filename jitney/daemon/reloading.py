@@ -15,9 +15,9 @@ from jitney.daemon import log
 from jitney.daemon.app import App
 from jitney.daemon.config.load import Loaded, Vault, examine
 from jitney.daemon.config.plan import Plan
-from jitney.daemon.config.problems import ConfigError, Problem
+from jitney.daemon.config.problems import ConfigError, Mark, Problem
 from jitney.daemon.config.schema import Config
-from jitney.daemon.config.watched import Mark, Marks, look
+from jitney.daemon.config.watched import Marks, look
 from jitney.daemon.service.notify import Notifier
 from jitney.daemon.store.store import StoreError
 from jitney.topics import JitneyError
@@ -122,6 +122,8 @@ class Reloading:
                     before = {**loaded.marks, **before}
                     return await self._use(loaded)
                 except JitneyError as error:
+                    if isinstance(error, ConfigError):
+                        before = {**error.secrets, **before}
                     if not only_plan:
                         self._told(error)
                     return error

@@ -11,6 +11,9 @@ from msgspec import Struct
 from jitney.daemon.config.positions import Key
 from jitney.topics import JitneyError
 
+Mark = tuple[int, ...]
+"""Size, time of change, time of any change and number of a file: a copy can keep the second, nothing the third."""
+
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -31,13 +34,15 @@ class ConfigError(JitneyError):
     """The configuration cannot be used; its text is one line for each of its ``problems``.
 
     ``passing``: nothing is wrong with it but that a secret could not be read just now, so it is worth trying again.
-    ``secrets`` are the files from which its secrets come, as far as they were looked for.
+    ``secrets`` are the files from which its secrets come, as far as they were looked for, as they were just before.
     """
 
-    def __init__(self, problems: Iterable[Problem], *, passing: bool = False, secrets: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, problems: Iterable[Problem], *, passing: bool = False, secrets: Mapping[Path, Mark | None] | None = None
+    ) -> None:
         self.problems = tuple(problems)
         self.passing = passing
-        self.secrets = tuple(secrets)
+        self.secrets = secrets or {}
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from jitney.adapters.secret import Secret
 from jitney.daemon.config.positions import Key
-from jitney.daemon.config.problems import Problems
+from jitney.daemon.config.problems import Mark, Problems
 from jitney.daemon.config.secret_files import CREDENTIALS, SECRETS, UnavailableError, credential, places, read
-from jitney.daemon.config.watched import Mark, mark
+from jitney.daemon.config.watched import mark
 from jitney.daemon.config.words import A_REFERENCE, sort
 from jitney.topics import JitneyError
 

@@ -5,10 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jitney.daemon.config.parts import beside, folder
-from jitney.daemon.config.problems import ConfigError
-
-Mark = tuple[int, ...]
-"""Size, time of change, time of any change and number of a file: a copy can keep the second, nothing the third."""
+from jitney.daemon.config.problems import ConfigError, Mark
 
 Marks = Mapping[Path, Mark | None]
 """Of each file; None for what is not there."""

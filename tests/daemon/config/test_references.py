@@ -152,7 +152,7 @@ def test_every_file_that_a_secret_comes_from_is_told_also_when_there_is_none(
     assert loaded.marks == {folder / "pw": mark(folder / "pw")}
     with pytest.raises(ConfigError) as caught:
         read(PASSWORD + f'{{ file = "{tmp_path}/none" }}')
-    assert caught.value.secrets == (tmp_path / "none",)
+    assert caught.value.secrets == {tmp_path / "none": None}
     assert not caught.value.passing
 
 
