@@ -73,7 +73,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     details: tuple[str, ...] = ("127.0.0.0/8", "::1")
     trusted_proxies: tuple[str, ...] = ()
     connections: Annotated[int, Meta(ge=16, le=16_384)] = 1024
-    connections_per_address: Annotated[int, Meta(ge=4, le=16_384)] = 64
+    connections_per_address: Annotated[int, Meta(ge=4, le=16_384)] = 256
 
 
 class AccessLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,8 +12,8 @@ from jitney.daemon.web.addresses import Address, Addresses, house
 MOST: Final = 1024
 """Connections in all."""
 
-MOST_OF_ONE: Final = 64
-"""Connections of one address."""
+MOST_OF_ONE: Final = 256
+"""Connections of one address: after a restart all that have waited at the door come in at the same moment."""
 
 MOST_BODIES: Final = 128
 """Requests whose bodies are on their way at the same time: each takes memory."""
