@@ -11,6 +11,7 @@ from fuzz.household import HOUSEHOLD
 from fuzz.oracle import check
 from jitney.daemon.broker.session import Incoming
 from jitney.daemon.broker.sessions.packets5 import MalformedPacketError, PacketReader
+from jitney.daemon.broker.sessions.session5 import taken
 
 WORDS: Final = (
     b"\x01\x01",
@@ -79,17 +80,7 @@ def _read(topic: str, payload: bytes, properties: bytes) -> Incoming | None:
         return None
     if not isinstance(packet, mqtt5.PublishPacket) or not packet.topic:
         return None
-    return Incoming(
-        packet.topic,
-        packet.payload,
-        packet.retain,
-        packet.packet_id or 0,
-        packet.message_expiry_interval or 0,
-        packet.response_topic or "",
-        packet.correlation_data or b"",
-        packet.content_type or "",
-        tuple(packet.user_properties or ()),
-    )
+    return taken(packet)
 
 
 def _length(number: int) -> bytes:

@@ -128,8 +128,8 @@ class Machinery:
         )
         self.fleet = Fleet(self.ledger)
         self.runners = self.fleet.runners
+        owners = Owners(config.owners)
         for adapter in running(config).values():
-            owners = Owners(config.owners)
             self.runners[adapter.name] = build(adapter, self.services, tree=self.tree, owners=owners)
 
     def _know_the_broker(self, client: str) -> None:

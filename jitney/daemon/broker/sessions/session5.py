@@ -269,19 +269,7 @@ class Session5(asyncio.BufferedProtocol):
         if packet.qos == QoS.EXACTLY_ONCE or not packet.topic:
             self._fail(BrokerUnreachableError(f"{self._place} sent a message with QoS 2 or a topic alias, unasked"))
             return
-        self._listener.received(
-            Incoming(
-                packet.topic,
-                packet.payload,
-                packet.retain,
-                packet.packet_id or 0,
-                packet.message_expiry_interval or 0,
-                packet.response_topic or "",
-                packet.correlation_data or b"",
-                packet.content_type or "",
-                tuple(packet.user_properties or ()),
-            )
-        )
+        self._listener.received(taken(packet))
 
     def _handle(self, packet: Packet) -> None:
         if isinstance(packet, PingRespPacket):
@@ -347,3 +335,18 @@ def _topic_filter(subscription: Subscription) -> TopicFilter:
 
 def _name(packet: Packet) -> str:
     return type(packet).__name__.removesuffix("Packet").upper()
+
+
+def taken(packet: PublishPacket) -> Incoming:
+    """Return a message as the bus takes it."""
+    return Incoming(
+        packet.topic,
+        packet.payload,
+        packet.retain,
+        packet.packet_id or 0,
+        packet.message_expiry_interval or 0,
+        packet.response_topic or "",
+        packet.correlation_data or b"",
+        packet.content_type or "",
+        tuple(packet.user_properties or ()),
+    )
